@@ -1,0 +1,112 @@
+"""What a try at a portal meant. The IRP adapter decides it, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from gateway.domain.operations import HoldCause
+
+
+class Certainty(StrEnum):
+    """The three classes of outcomes, and never two."""
+
+    SUCCESS = "definite success"
+    NO_EFFECT = "definite no effect"
+    AMBIGUOUS = "ambiguous"
+
+
+class Meaning(StrEnum):
+    """What the portal's answer, or its silence, says of the document."""
+
+    REGISTERED = "registered"
+    """It is registered with our content, signature and content checked."""
+    CONFLICT = "conflict"
+    """The number is registered with other content."""
+    REFUSED = "refused"
+    """The portal's own verdict on this request."""
+    THROTTLED = "throttled"
+    """Too many calls: nothing was done."""
+    UNREACHED = "unreached"
+    """No byte of the request was written."""
+    HELD = "held"
+    """Refused for a reason that is not the document's: credentials, account, quota."""
+    UNVERIFIED = "unverified"
+    """Answered and signed, but by a key we do not know yet: the answer is kept."""
+    UNREADABLE = "unreadable"
+    """Registered, but the portal no longer gives, or never had, the copy that we would have to compare."""
+    ABSENT = "absent"
+    """A look-up found nothing."""
+    UNKNOWN = "unknown"
+    """Everything else: time-out, reset, 5xx, an answer that does not parse, decrypt or verify, an unknown code."""
+
+
+CERTAINTY: Final[Mapping[Meaning, Certainty]] = {
+    Meaning.REGISTERED: Certainty.SUCCESS,
+    Meaning.CONFLICT: Certainty.NO_EFFECT,
+    Meaning.REFUSED: Certainty.NO_EFFECT,
+    Meaning.THROTTLED: Certainty.NO_EFFECT,
+    Meaning.UNREACHED: Certainty.NO_EFFECT,
+    Meaning.HELD: Certainty.NO_EFFECT,
+    Meaning.ABSENT: Certainty.NO_EFFECT,
+    Meaning.UNVERIFIED: Certainty.AMBIGUOUS,
+    Meaning.UNREADABLE: Certainty.AMBIGUOUS,
+    Meaning.UNKNOWN: Certainty.AMBIGUOUS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EwayBill:
+    """The e-way bill part of a registration: made (a number) or not (faults of the portal), never both."""
+
+    number: str | None = None
+    made_at: datetime | None = None
+    valid_until: datetime | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    """Pairs of the portal's code and sentence."""
+    remarks: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A document as the portal registered and signed it. `ack_at` is the one inside the signature."""
+
+    irn: str
+    ack_no: str
+    ack_at: datetime
+    signed_invoice: str
+    signed_qr: str
+    key_id: str
+    seller_gstin: str
+    buyer_gstin: str
+    doc_type: str
+    doc_no: str
+    total: Decimal
+    cancelled: bool = False
+    ewb: EwayBill | None = None
+    differences: tuple[Mapping[str, Any], ...] = ()
+    """Where the registered content differs from ours, field by field; empty unless it is a conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one call, or a look-up, told. `evidence` is the answer's bytes as they came, decrypted if they could be."""
+
+    meaning: Meaning
+    code: str | None = None
+    message: str | None = None
+    registration: Registration | None = None
+    hold_cause: HoldCause | None = None
+    retry_after_seconds: int | None = None
+    evidence: bytes | None = None
+    found_by: str = "call"
+    """`call` or `look_up`: an operation that was adopted is told apart from one that was answered."""
+
+    @property
+    def certainty(self) -> Certainty:
+        """The class of the three that it belongs to."""
+        return CERTAINTY[self.meaning]
