@@ -65,3 +65,8 @@ def take(
         max(horizon, called_us) + limit.interval_us for horizon, (_, limit) in zip(horizons, buckets, strict=True)
     )
     return Grant(granted=True, wait_us=wait), after
+
+
+def drained(limit: Limit, *, now_us: int, seconds: float) -> int:
+    """The horizon of a bucket that has its next permit only after so many seconds."""
+    return now_us + int(seconds * MICROSECONDS) + (limit.burst - 1) * limit.interval_us

@@ -1,0 +1,1 @@
+"""Secrets and tokens: sealing, client secrets, access tokens."""

@@ -1,0 +1,67 @@
+"""Audit records: who did what to which thing, when; and the digest that fixes one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """The closed vocabulary of actions, `subject:verb`."""
+
+    OPERATION_ACCEPTED = "operation:accept"
+    OPERATION_REPLAYED = "operation:replay"
+    OPERATION_CLOSED = "operation:close"
+    OPERATION_RESUMED = "operation:resume"
+    ATTEMPT_BEGAN = "attempt:begin"
+    ATTEMPT_SETTLED = "attempt:settle"
+    LEASE_ENDED = "lease:end"
+    ORGANISATION_ADDED = "organisation:add"
+    GSTIN_ADDED = "gstin:add"
+    CREDENTIALS_CHANGED = "credentials:change"
+    CREDENTIALS_REFUSED = "credentials:refuse"
+    CLIENT_ADDED = "client:add"
+    ROUTE_CHANGED = "route:change"
+    PORTAL_KEY_ADDED = "portal_key:add"
+    SESSION_RENEWED = "session:renew"
+    TOKEN_ISSUED = "token:issue"  # noqa: S105  a name, not a secret
+    READ_BACK = "document:read_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One audit record. `facts` are small, free of secrets and of document content: digests stand for bodies."""
+
+    id: str
+    at: datetime
+    actor: str
+    action: Action
+    subject: str
+    environment: str | None = None
+    org_id: str | None = None
+    gstin: str | None = None
+    version: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every member, in one form: changing any of them changes it."""
+        members = [
+            self.id,
+            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            self.actor,
+            self.action,
+            self.subject,
+            self.environment,
+            self.org_id,
+            self.gstin,
+            self.version,
+            self.facts,
+        ]
+        text = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""The doorbell on Redis and RQ. Losing it, doubling it or ringing late changes nothing but latency."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from redis import Redis, RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from gateway.domain.operations import Lane, Operation
+from gateway.ports import Clock, Ids
+
+DIRECT_QUEUE: Final = "direct"
+BULK_QUEUE: Final = "irp"
+DRAIN_JOB: Final = "workers.drain.drain"
+"""What a job calls, by name: `gateway` knows nothing of `workers`."""
+
+RING_SECONDS_MAX: Final = 600
+"""Life of the mark that a lane was rung. Longer than any drain waits in a queue; the sweeper mends it anyway."""
+SILENCE_SECONDS: Final = 1.0
+"""After Redis failed, ringing is not tried for so long: an accepted request must not wait for a dead doorbell."""
+
+log = logging.getLogger(__name__)
+
+
+def queue_name(*, direct: bool) -> str:
+    """The RQ queue that a class of calls goes through."""
+    return DIRECT_QUEUE if direct else BULK_QUEUE
+
+
+class RqBell:
+    """Implements `ports.Bell`."""
+
+    def __init__(self, redis: Redis, *, prefix: str, clock: Clock, ids: Ids) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._clock = clock
+        self._ids = ids
+        self._silent_until = 0.0
+        self._queues = {
+            direct: Queue(prefix + queue_name(direct=direct), connection=redis, serializer=JSONSerializer)
+            for direct in (True, False)
+        }
+
+    def ring(self, lane: Lane, *, direct: bool) -> None:
+        """See `ports.Bell`. A lane that was rung and not yet answered is left alone."""
+        if self._clock.monotonic() < self._silent_until:
+            return
+        try:
+            job_id = self._ids.new("")
+            if self._redis.set(self._ring_key(lane, direct=direct), job_id, nx=True, ex=RING_SECONDS_MAX):
+                self._enqueue(lane, direct=direct, job_id=job_id)
+        except RedisError as error:
+            self._silent_until = self._clock.monotonic() + SILENCE_SECONDS
+            log.warning("doorbell lost, the sweeper will find the work: %s", type(error).__name__)
+
+    def answered(self, lane: Lane, *, direct: bool) -> None:
+        """See `ports.Bell`."""
+        try:
+            self._redis.delete(self._ring_key(lane, direct=direct))
+        except RedisError as error:
+            log.warning("doorbell not reset: %s", type(error).__name__)
+
+    def settled(self, operation: Operation) -> None:
+        """See `ports.Bell`."""
+        try:
+            self._redis.publish(settled_channel(self._prefix), operation.id)
+        except RedisError as error:
+            log.warning("settlement not announced, callers look once a second: %s", type(error).__name__)
+
+    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+        """Ring anew the lanes whose ring was lost: no mark, or one whose job is in no queue. How many there were.
+
+        For the sweeper. Raises RedisError when Redis is away.
+        """
+        waiting = {direct: set(queue.get_job_ids()) for direct, queue in self._queues.items()}
+        mended = 0
+        for lane, direct in lanes:
+            key = self._ring_key(lane, direct=direct)
+            rung = self._redis.get(key)
+            if rung is not None and _text(rung) in waiting[direct]:
+                continue
+            job_id = self._ids.new("")
+            self._redis.set(key, job_id, ex=RING_SECONDS_MAX)
+            self._enqueue(lane, direct=direct, job_id=job_id)
+            mended += 1
+        return mended
+
+    def _enqueue(self, lane: Lane, *, direct: bool, job_id: str) -> None:
+        self._queues[direct].enqueue_call(
+            DRAIN_JOB,
+            kwargs={"lane": str(lane), "direct": direct},
+            timeout=-1,
+            result_ttl=0,
+            failure_ttl=0,
+            job_id=job_id,
+        )
+
+    def _ring_key(self, lane: Lane, *, direct: bool) -> str:
+        return f"{self._prefix}ring:{queue_name(direct=direct)}:{lane}"
+
+
+def settled_channel(prefix: str) -> str:
+    """Where settled operations are announced, by id."""
+    return f"{prefix}settled"
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

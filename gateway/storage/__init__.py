@@ -1,0 +1,1 @@
+"""SQL: the only place of truth. One set of statements for SQLite and PostgreSQL."""

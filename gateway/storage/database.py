@@ -1,0 +1,119 @@
+"""A connection to SQL, and the two ways to use it: `read` and `write`."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+
+CONNECTIONS_MAX: Final = 80
+"""Connections of one process: its worker threads (about 32), its callers' reads (40), and room."""
+SQLITE_BUSY_SECONDS: Final = 10
+"""How long SQLite waits for its own lock; with ours in front of it, only a foreign program can make it wait."""
+WRITE_TRIES_MAX: Final = 5
+"""Tries at one transaction that the engine broke off for another's sake (serialization failure, deadlock)."""
+
+_WRITES: Final = "mohar_writes"
+_BROKEN_OFF: Final = frozenset({"40001", "40P01"})
+
+Result = TypeVar("Result")
+
+
+class Database:
+    """SQLite or PostgreSQL, by URL. Threads may share it; a process that forks makes its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self._lock = _WriteLock(Path(f"{self.url.database}.lock")) if self.is_sqlite else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for queries."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in one transaction and commit it; after an exception nothing has happened.
+
+        `work` may be run again, up to WRITE_TRIES_MAX times, so its only effect is on the connection.
+        """
+        for tries_left in reversed(range(WRITE_TRIES_MAX)):
+            try:
+                return self._write_once(work)
+            except OperationalError as error:
+                if tries_left == 0 or getattr(error.orig, "sqlstate", None) not in _BROKEN_OFF:
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _write_once(self, work: Callable[[Connection], Result]) -> Result:
+        if self._lock is None:
+            with self.engine.begin() as connection:
+                return work(connection)
+        with self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with self._lock, connection.begin():
+                return work(connection)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+
+class _WriteLock:
+    """One writer at a time: threads queue on a lock, processes on a locked file. SQLite itself would have them poll."""
+
+    def __init__(self, path: Path) -> None:
+        self._threads = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _server_engine(url: str) -> Engine:
+    return create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True)
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=CONNECTIONS_MAX,
+        max_overflow=0,
+        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late: we say it
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={SQLITE_BUSY_SECONDS}000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

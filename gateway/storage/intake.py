@@ -1,0 +1,220 @@
+"""Operations as clients make and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import IntegrityError
+
+from gateway.domain.audit import Action, Record
+from gateway.domain.identifiers import AUDIT_PREFIX
+from gateway.domain.operations import CLAIMABLE, Lane, Operation, Status
+from gateway.ports import IdempotencyKey, Ids, NewOperation, Received, Reception
+from gateway.storage import audit, blobs
+from gateway.storage.database import Database
+from gateway.storage.rows import fetch_operation, operation_columns, read_operation
+from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
+from gateway.storage.types import NO_DEADLINE
+
+_RACES_MAX = 5
+"""Tries to store or to read back when others store and release the same number at the same time."""
+
+
+class SqlIntake:
+    """Implements `ports.Intake`."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        self._database = database
+        self._ids = ids
+
+    def find_by_key(self, key: IdempotencyKey, *, at: datetime) -> Received | None:
+        """See `ports.Intake`."""
+        with self._database.read() as connection:
+            return _met_by_key(connection, key, at=at)
+
+    def find_by_identity(self, new: NewOperation) -> Received | None:
+        """See `ports.Intake`."""
+        with self._database.read() as connection:
+            return _met_by_identity(connection, new)
+
+    def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
+        """See `ports.Intake`."""
+        for _ in range(_RACES_MAX):
+            try:
+                return self._database.write(lambda connection: self._accept(connection, new, key, at=at))
+            except IntegrityError:  # somebody else committed the same key or number a moment earlier: read it back
+                continue
+        raise RuntimeError(f"{new.id}: its number was taken and released {_RACES_MAX} times while it was stored")
+
+    def get(self, id: str) -> Operation | None:
+        """See `ports.Intake`."""
+        with self._database.read() as connection:
+            return fetch_operation(connection, id)
+
+    def attempts_of(self, id: str) -> Sequence[Mapping[str, Any]]:
+        """See `ports.Intake`."""
+        query = select(attempts).where(attempts.c.operation_id == id).order_by(attempts.c.number)
+        with self._database.read() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def queued_ahead(self, operation: Operation) -> int:
+        """See `ports.Intake`."""
+        before = (operations.c.deadline_at < (operation.deadline_at or NO_DEADLINE)) | (
+            (operations.c.deadline_at == (operation.deadline_at or NO_DEADLINE))
+            & (operations.c.created_at < operation.created_at)
+        )
+        query = select(func.count()).where(
+            operations.c.lane == str(operation.lane),
+            operations.c.direct == operation.direct,
+            operations.c.due_at.isnot(None),
+            operations.c.status.in_(sorted(CLAIMABLE)),
+            before,
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def open_direct(self, lane: Lane) -> int:
+        """See `ports.Intake`."""
+        query = select(func.count()).where(
+            operations.c.lane == str(lane),
+            operations.c.direct,
+            operations.c.due_at.isnot(None),
+            operations.c.status == Status.QUEUED.value,
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def _accept(
+        self, connection: Connection, new: NewOperation, key: IdempotencyKey | None, *, at: datetime
+    ) -> Received:
+        met = _met_by_key(connection, key, at=at) if key else None
+        met = met or _met_by_identity(connection, new)
+        if met is None:
+            met = Received(Reception.ACCEPTED, _insert_operation(connection, new, at=at))
+        if key is not None and met.reception in (Reception.ACCEPTED, Reception.SAME_DOCUMENT):
+            _insert_key(connection, key, met.operation, at=at)
+        if met.reception is Reception.ACCEPTED:
+            audit.append(connection, self._accepted(met.operation, key, at=at))
+        return met
+
+    def _accepted(self, operation: Operation, key: IdempotencyKey | None, *, at: datetime) -> Record:
+        return Record(
+            id=self._ids.new(AUDIT_PREFIX),
+            at=at,
+            actor=operation.client_id,
+            action=Action.OPERATION_ACCEPTED,
+            subject=operation.id,
+            environment=operation.environment,
+            org_id=operation.org_id,
+            gstin=operation.gstin,
+            version=operation.version,
+            facts={
+                "kind": operation.kind,
+                "irn": operation.irn,
+                "content_digest": operation.content_digest,
+                "request_id": operation.request_id,
+                "idempotent": key is not None,
+            },
+        )
+
+
+def _met_by_key(connection: Connection, key: IdempotencyKey, *, at: datetime) -> Received | None:
+    query = select(idempotency_keys).where(
+        idempotency_keys.c.client_id == key.client_id,
+        idempotency_keys.c.key == key.key,
+        idempotency_keys.c.expires_at > at,
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    operation = fetch_operation(connection, row["operation_id"])
+    if operation is None:
+        raise RuntimeError(f"an idempotency key names {row['operation_id']}, which is not there")
+    same = row["fingerprint"] == key.fingerprint
+    return Received(Reception.SAME_KEY if same else Reception.KEY_REUSED, operation)
+
+
+def _met_by_identity(connection: Connection, new: NewOperation) -> Received | None:
+    query = (
+        select(*operation_columns, identities.c.content_digest.label("registered_digest"))
+        .join_from(identities, operations, identities.c.operation_id == operations.c.id)
+        .where(
+            identities.c.environment == new.environment,
+            identities.c.gstin == new.gstin,
+            identities.c.financial_year == new.financial_year,
+            identities.c.doc_type == new.doc_type,
+            identities.c.number_key == new.number_key,
+        )
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    same = row["registered_digest"] == new.content_digest and row["status"] != Status.CONFLICT
+    return Received(Reception.SAME_DOCUMENT if same else Reception.OTHER_DOCUMENT, read_operation(row))
+
+
+def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime) -> Operation:
+    lane = str(Lane(new.environment, new.gstin))
+    row = {
+        "id": new.id,
+        "environment": new.environment.value,
+        "org_id": new.org_id,
+        "gstin": new.gstin,
+        "client_id": new.client_id,
+        "kind": new.kind.value,
+        "status": Status.QUEUED.value,
+        "version": 1,
+        "lane": lane,
+        "direct": new.direct,
+        "doc_type": new.doc_type,
+        "doc_no": new.doc_no,
+        "doc_date": new.doc_date,
+        "irn": new.irn,
+        "content_digest": new.content_digest,
+        "request_blob": blobs.keep(connection, new.request, at=at),
+        "payload_blob": blobs.keep(connection, new.payload, at=at),
+        "request_id": new.request_id,
+        "due_at": at,
+        "deadline_at": new.deadline_at or NO_DEADLINE,
+        "created_at": at,
+        "updated_at": at,
+    }
+    connection.execute(insert(operations).values(row))
+    connection.execute(insert(identities).values(_identity(new)))
+    upsert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    connection.execute(upsert(lanes).values(lane=lane).on_conflict_do_nothing())
+    stored = fetch_operation(connection, new.id)
+    if stored is None:
+        raise RuntimeError(f"{new.id} vanished while it was stored")
+    return stored
+
+
+def _identity(new: NewOperation) -> dict[str, Any]:
+    return {
+        "environment": new.environment.value,
+        "gstin": new.gstin,
+        "financial_year": new.financial_year,
+        "doc_type": new.doc_type,
+        "number_key": new.number_key,
+        "operation_id": new.id,
+        "content_digest": new.content_digest,
+    }
+
+
+def _insert_key(connection: Connection, key: IdempotencyKey, operation: Operation, *, at: datetime) -> None:
+    mine = (idempotency_keys.c.client_id == key.client_id) & (idempotency_keys.c.key == key.key)
+    connection.execute(delete(idempotency_keys).where(mine, idempotency_keys.c.expires_at <= at))
+    connection.execute(
+        insert(idempotency_keys).values(
+            client_id=key.client_id,
+            key=key.key,
+            fingerprint=key.fingerprint,
+            operation_id=operation.id,
+            expires_at=key.expires_at,
+        )
+    )

@@ -1,0 +1,159 @@
+"""Operations as time moves them, or a person: leases that end, windows that close, lanes to ring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
+
+from gateway.domain import lifecycle
+from gateway.domain.audit import Action, Record
+from gateway.domain.identifiers import AUDIT_PREFIX
+from gateway.domain.operations import CLAIMABLE, Environment, HoldCause, Lane, Operation, Status
+from gateway.domain.settlement import Event, Settlement
+from gateway.errors import Absent
+from gateway.ports import Ids
+from gateway.storage import audit
+from gateway.storage.database import Database
+from gateway.storage.rows import fetch_operation, settle_row
+from gateway.storage.tables import idempotency_keys, lanes, operations
+
+_SWEEPER = "sweeper"
+
+
+class SqlUpkeep:
+    """Implements `ports.Upkeep`."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        self._database = database
+        self._ids = ids
+
+    def close(self, id: str, event: Event, *, actor: str, at: datetime) -> Operation:
+        """See `ports.Upkeep`. Raises ForbiddenTransitionError when the operation is past that."""
+        return self._move(id, lambda operation: lifecycle.close(operation, event), Action.OPERATION_CLOSED, actor, at)
+
+    def resume(self, id: str, *, actor: str, at: datetime) -> Operation:
+        """See `ports.Upkeep`. Raises ForbiddenTransitionError unless it is parked."""
+        return self._move(id, lambda operation: lifecycle.resume(operation, at=at), Action.OPERATION_RESUMED, actor, at)
+
+    def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
+        """See `ports.Upkeep`. A row whose attempt had begun is in doubt; one that had not is as it was before."""
+        over = select(operations.c.id).where(operations.c.lease_until < at).limit(rows_max)
+        with self._database.read() as connection:
+            ids = connection.execute(over).scalars().all()
+        for id in ids:
+            self._database.write(lambda connection, id=id: self._end_lease(connection, id, at))  # type: ignore[misc]
+        return len(ids)
+
+    def close_windows(self, *, at: datetime, rows_max: int) -> int:
+        """See `ports.Upkeep`."""
+        closed = (
+            select(operations.c.id)
+            .where(
+                operations.c.deadline_at < at,
+                operations.c.status.in_([Status.QUEUED.value, Status.HELD.value]),
+                operations.c.doubtful_since.is_(None),
+                operations.c.lease_until.is_(None),
+            )
+            .limit(rows_max)
+        )
+        with self._database.read() as connection:
+            ids = connection.execute(closed).scalars().all()
+        return sum(self._expire(id, at=at) for id in ids)
+
+    def due_lanes(self, *, at: datetime) -> Sequence[tuple[Lane, bool, int]]:
+        """See `ports.Upkeep`."""
+        blocked_until = case((operations.c.direct, lanes.c.direct_blocked_until), else_=lanes.c.bulk_blocked_until)
+        query = (
+            select(operations.c.lane, operations.c.direct, func.count())
+            .join(lanes, lanes.c.lane == operations.c.lane)
+            .where(
+                operations.c.due_at <= at,
+                operations.c.lease_until.is_(None),
+                operations.c.status.in_(sorted(CLAIMABLE)),
+                or_(blocked_until.is_(None), blocked_until <= at),
+            )
+            .group_by(operations.c.lane, operations.c.direct)
+        )
+        with self._database.read() as connection:
+            return [(Lane.parse(lane), bool(direct), count) for lane, direct, count in connection.execute(query)]
+
+    def wake_held(
+        self, *, environment: Environment, gstin: str | None, causes: Sequence[HoldCause], at: datetime
+    ) -> int:
+        """See `ports.Upkeep`."""
+        held: list[ColumnElement[bool]] = [
+            operations.c.environment == environment.value,
+            operations.c.status == Status.HELD.value,
+            operations.c.hold_cause.in_([cause.value for cause in causes]),
+        ]
+        if gstin is not None:
+            held.append(operations.c.gstin == gstin)
+        statement = update(operations).where(*held).values(due_at=at)
+        return self._database.write(lambda connection: connection.execute(statement).rowcount)
+
+    def reap(self, *, at: datetime) -> int:
+        """See `ports.Upkeep`."""
+        statement = delete(idempotency_keys).where(idempotency_keys.c.expires_at <= at)
+        return self._database.write(lambda connection: connection.execute(statement).rowcount)
+
+    def _expire(self, id: str, *, at: datetime) -> bool:
+        try:
+            self.close(id, Event.WINDOW_CLOSED, actor=_SWEEPER, at=at)
+        except lifecycle.ForbiddenTransitionError:  # a worker took it since it was listed
+            return False
+        return True
+
+    def _move(
+        self, id: str, decide: Callable[[Operation], Settlement], action: Action, actor: str, at: datetime
+    ) -> Operation:
+        def work(connection: Connection) -> Operation:
+            operation = _locked(connection, id)
+            settlement = decide(operation)
+            settle_row(connection, operation, settlement, at=at)
+            after = _locked(connection, id)
+            audit.append(connection, self._audited(after, action, actor, settlement, at=at))
+            return after
+
+        return self._database.write(work)
+
+    def _end_lease(self, connection: Connection, id: str, at: datetime) -> None:
+        still_over = (operations.c.id == id) & (operations.c.lease_until < at)
+        over = select(operations.c.lease_owner).where(still_over).with_for_update()
+        owner = connection.execute(over).scalar_one_or_none()
+        if owner is None:
+            return
+        operation = _locked(connection, id)
+        if operation.status is not Status.SUBMITTING:
+            freed: dict[str, Any] = {"lease_token": None, "lease_until": None, "lease_owner": None, "run_alone": True}
+            connection.execute(update(operations).where(operations.c.id == id).values(freed))
+            return
+        settlement = lifecycle.lease_ended(operation, at=at)
+        settle_row(connection, operation, settlement, at=at)
+        after = _locked(connection, id)
+        audit.append(connection, self._audited(after, Action.LEASE_ENDED, str(owner), settlement, at=at))
+
+    def _audited(
+        self, operation: Operation, action: Action, actor: str, settlement: Settlement, *, at: datetime
+    ) -> Record:
+        return Record(
+            id=self._ids.new(AUDIT_PREFIX),
+            at=at,
+            actor=actor,
+            action=action,
+            subject=operation.id,
+            environment=operation.environment,
+            org_id=operation.org_id,
+            gstin=operation.gstin,
+            version=operation.version,
+            facts={"event": settlement.event, "status": settlement.status},
+        )
+
+
+def _locked(connection: Connection, id: str) -> Operation:
+    operation = fetch_operation(connection, id, lock=True)
+    if operation is None:
+        raise Absent("operation-unknown", f"There is no operation {id}.", help="Check the id.")
+    return operation

@@ -1,0 +1,246 @@
+"""Operations as workers move them: claim, begin, record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gateway.domain.audit import Action, Record
+from gateway.domain.identifiers import ATTEMPT_PREFIX, AUDIT_PREFIX
+from gateway.domain.lifecycle import advance
+from gateway.domain.operations import CLAIMABLE, Lane, Operation, Status
+from gateway.domain.outcomes import Meaning, Outcome, Registration
+from gateway.domain.settlement import Event, Settlement
+from gateway.ports import Attempt, Claim, Ids, LeaseLostError
+from gateway.storage import audit, blobs
+from gateway.storage.database import Database
+from gateway.storage.rows import fetch_operation, operation_columns, read_operation, release_number, settled_values
+from gateway.storage.tables import attempts, documents, lanes, operations
+
+_CLAIMABLE = sorted(CLAIMABLE)
+
+
+class SqlWork:
+    """Implements `ports.Work`."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        self._database = database
+        self._ids = ids
+
+    def claim(
+        self, lane: Lane, *, direct: bool, alone: bool, owner: str, at: datetime, lease_until: datetime, leases_max: int
+    ) -> Claim | None:
+        """See `ports.Work`."""
+        token = self._ids.new("")
+
+        def work(connection: Connection) -> Operation | None:
+            if not _lane_has_room(connection, lane, direct=direct, at=at, leases_max=leases_max):
+                return None
+            operation = _next_due(connection, lane, direct=direct, alone=alone, at=at)
+            if operation is not None:
+                leased = {"lease_token": token, "lease_until": lease_until, "lease_owner": owner}
+                connection.execute(update(operations).where(operations.c.id == operation.id).values(leased))
+            return operation
+
+        claimed = self._database.write(work)
+        return None if claimed is None else Claim(claimed, token, lease_until)
+
+    def renew(self, claim: Claim, *, until: datetime) -> Claim:
+        """See `ports.Work`."""
+        self._database.write(lambda connection: _held_by(connection, claim, {"lease_until": until}))
+        return Claim(claim.operation, claim.token, until)
+
+    def release(self, claim: Claim, *, due_at: datetime) -> None:
+        """See `ports.Work`."""
+        values = {"due_at": due_at, "lease_token": None, "lease_until": None, "lease_owner": None}
+        self._database.write(lambda connection: _held_by(connection, claim, values))
+
+    def block_lane(self, lane: Lane, *, direct: bool, until: datetime) -> None:
+        """See `ports.Work`."""
+        column = "direct_blocked_until" if direct else "bulk_blocked_until"
+        statement = update(lanes).where(lanes.c.lane == str(lane)).values({column: until})
+        self._database.write(lambda connection: connection.execute(statement))
+
+    def begin_attempt(self, claim: Claim, *, route: str, worker: str, at: datetime) -> Attempt:
+        """See `ports.Work`."""
+        return self._database.write(lambda connection: self._begin(connection, claim, route, worker, at))
+
+    def record(self, attempt: Attempt, settlement: Settlement, outcome: Outcome, *, at: datetime) -> Operation:
+        """See `ports.Work`."""
+        return self._database.write(lambda connection: self._record(connection, attempt, settlement, outcome, at))
+
+    def _begin(self, connection: Connection, claim: Claim, route: str, worker: str, at: datetime) -> Attempt:
+        before = claim.operation
+        number = before.attempts + 1
+        changed = {
+            "status": advance(before, Event.ATTEMPT_BEGAN).value,
+            "version": before.version + 1,
+            "attempts": number,
+            "route": route,
+            "updated_at": at,
+        }
+        _held_by(connection, claim, changed)
+        operation = fetch_operation(connection, before.id)
+        if operation is None:
+            raise LeaseLostError(before.id)
+        attempt_id = self._ids.new(ATTEMPT_PREFIX)
+        began = {
+            "id": attempt_id,
+            "operation_id": operation.id,
+            "number": number,
+            "route": route,
+            "worker": worker,
+            "in_doubt": operation.in_doubt,
+            "began_at": at,
+        }
+        connection.execute(insert(attempts).values(began))
+        facts = {"attempt": attempt_id, "number": number, "route": route, "in_doubt": operation.in_doubt}
+        audit.append(connection, self._audited(operation, Action.ATTEMPT_BEGAN, worker, facts, at=at))
+        kept = operation.kept_answer_blob
+        return Attempt(
+            id=attempt_id,
+            number=number,
+            worker=worker,
+            operation=operation,
+            claim=claim,
+            route=route,
+            payload=blobs.fetch(connection, operation.payload_blob),
+            kept_answer=blobs.fetch(connection, kept) if kept else None,
+        )
+
+    def _record(
+        self, connection: Connection, attempt: Attempt, settlement: Settlement, outcome: Outcome, at: datetime
+    ) -> Operation:
+        before = attempt.operation
+        evidence = blobs.keep(connection, outcome.evidence, at=at) if outcome.evidence is not None else None
+        changed = settled_values(before, settlement, at=at) | {
+            "portal_code": outcome.code,
+            "portal_message": outcome.message,
+            "kept_answer_blob": evidence if outcome.meaning is Meaning.UNVERIFIED else before.kept_answer_blob,
+        }
+        _held_by(connection, attempt.claim, changed)
+        release_number(connection, before, settlement)
+        _end_attempt(connection, attempt, outcome, evidence, at=at)
+        if outcome.registration is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
+            _store_document(connection, before, outcome.registration, at=at)
+        after = fetch_operation(connection, before.id)
+        if after is None:
+            raise LeaseLostError(before.id)
+        facts = {
+            "attempt": attempt.id,
+            "event": settlement.event,
+            "status": settlement.status,
+            "meaning": outcome.meaning,
+            "code": outcome.code,
+            "evidence": evidence,
+            "found_by": outcome.found_by,
+        }
+        audit.append(connection, self._audited(after, Action.ATTEMPT_SETTLED, attempt.worker, facts, at=at))
+        return after
+
+    def _audited(
+        self, operation: Operation, action: Action, actor: str, facts: dict[str, Any], *, at: datetime
+    ) -> Record:
+        return Record(
+            id=self._ids.new(AUDIT_PREFIX),
+            at=at,
+            actor=actor,
+            action=action,
+            subject=operation.id,
+            environment=operation.environment,
+            org_id=operation.org_id,
+            gstin=operation.gstin,
+            version=operation.version,
+            facts=facts,
+        )
+
+
+def _lane_has_room(connection: Connection, lane: Lane, *, direct: bool, at: datetime, leases_max: int) -> bool:
+    row = connection.execute(select(lanes).where(lanes.c.lane == str(lane)).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return False
+    blocked_until = row["direct_blocked_until" if direct else "bulk_blocked_until"]
+    if blocked_until is not None and blocked_until > at:
+        return False
+    leased = select(func.count()).where(
+        operations.c.lane == str(lane), operations.c.direct == direct, operations.c.lease_until.isnot(None)
+    )
+    return connection.execute(leased).scalar_one() < leases_max
+
+
+def _next_due(connection: Connection, lane: Lane, *, direct: bool, alone: bool, at: datetime) -> Operation | None:
+    query = (
+        select(*operation_columns)
+        .where(
+            operations.c.lane == str(lane),
+            operations.c.direct == direct,
+            operations.c.run_alone == alone,
+            operations.c.status.in_(_CLAIMABLE),
+            operations.c.lease_until.is_(None),
+            operations.c.due_at <= at,
+        )
+        .order_by(operations.c.deadline_at, operations.c.created_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else read_operation(row)
+
+
+def _held_by(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
+    mine = (operations.c.id == claim.operation.id) & (operations.c.lease_token == claim.token)
+    if connection.execute(update(operations).where(mine).values(values)).rowcount != 1:
+        raise LeaseLostError(claim.operation.id)
+
+
+def _end_attempt(
+    connection: Connection, attempt: Attempt, outcome: Outcome, evidence: str | None, *, at: datetime
+) -> None:
+    ended = {
+        "ended_at": at,
+        "meaning": outcome.meaning.value,
+        "certainty": outcome.certainty.value,
+        "portal_code": outcome.code,
+        "message": outcome.message,
+        "evidence_blob": evidence,
+    }
+    connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
+
+
+def _store_document(connection: Connection, operation: Operation, registered: Registration, *, at: datetime) -> None:
+    ewb = registered.ewb
+    row = {
+        "environment": operation.environment.value,
+        "irn": registered.irn,
+        "org_id": operation.org_id,
+        "gstin": operation.gstin,
+        "operation_id": operation.id,
+        "doc_type": registered.doc_type,
+        "doc_no": registered.doc_no,
+        "doc_date": operation.doc_date,
+        "buyer_gstin": registered.buyer_gstin,
+        "total": f"{registered.total:f}",
+        "status": "cancelled" if registered.cancelled else "active",
+        "ours": not registered.differences,
+        "ack_no": registered.ack_no,
+        "ack_at": registered.ack_at,
+        "signed_invoice_blob": blobs.keep(connection, registered.signed_invoice.encode("ascii"), at=at),
+        "signed_qr": registered.signed_qr,
+        "key_id": registered.key_id,
+        "differences": [dict(each) for each in registered.differences],
+        "ewb_no": ewb and ewb.number,
+        "ewb_made_at": ewb and ewb.made_at,
+        "ewb_valid_until": ewb and ewb.valid_until,
+        "ewb_errors": [list(each) for each in ewb.errors] if ewb else None,
+        "ewb_remarks": ewb and ewb.remarks,
+        "recorded_at": at,
+    }
+    upsert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    statement = upsert(documents).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[documents.c.environment, documents.c.irn], set_=row)
+    )

@@ -1,0 +1,55 @@
+"""The real clock and the real randomness. `now()` and `sleep()` are called here and nowhere below."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+_CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_DIGITS: Final = 10
+_RANDOM_DIGITS: Final = 16
+_DIGIT_BITS: Final = 5
+
+
+class SystemClock:
+    """Implements `ports.Clock`."""
+
+    def now(self) -> datetime:
+        """See `ports.Clock`."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """See `ports.Clock`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `ports.Clock`."""
+        time.sleep(seconds)
+
+
+class SystemIds:
+    """Implements `ports.Ids`, from the operating system's randomness."""
+
+    def new(self, prefix: str) -> str:
+        """See `ports.Ids`."""
+        return prefix + sortable_id(time.time_ns() // 1_000_000, secrets.randbits(_RANDOM_DIGITS * _DIGIT_BITS))
+
+    def random_bytes(self, size: int) -> bytes:
+        """See `ports.Ids`."""
+        return secrets.token_bytes(size)
+
+    def fraction(self) -> float:
+        """See `ports.Ids`."""
+        return secrets.randbelow(1_000_000) / 1_000_000
+
+
+def sortable_id(milliseconds: int, random_bits: int) -> str:
+    """26 characters: 10 of time, so that new rows lie together in an index, and 16 (80 bits) of chance."""
+    return _digits(milliseconds, _TIME_DIGITS) + _digits(random_bits, _RANDOM_DIGITS)
+
+
+def _digits(number: int, count: int) -> str:
+    shifts = range((count - 1) * _DIGIT_BITS, -1, -_DIGIT_BITS)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in shifts)
