@@ -51,6 +51,41 @@ class Vault(Protocol):
         """Decrypt. Raises Misconfigured when the key is missing or the value belongs elsewhere."""
 
 
+class Secrets(Protocol):
+    """Client secrets: made once, shown once, kept as a keyed hash."""
+
+    def new(self) -> str:
+        """A fresh secret."""
+
+    def digest(self, secret: str) -> bytes:
+        """What is stored of a secret."""
+
+    def matches(self, secret: str, digest: bytes | None) -> bool:
+        """Whether it is the secret of that digest; with None the same work is done in vain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What an access token says."""
+
+    client_id: str
+    gstin: str
+    environment: Environment
+    scopes: frozenset[str]
+    token_id: str
+    expires_at: datetime
+
+
+class Tokens(Protocol):
+    """Access tokens."""
+
+    def issue(self, claims: Claims, *, at: datetime) -> str:
+        """A signed token."""
+
+    def check(self, token: str, *, at: datetime) -> Claims:
+        """The claims of a token that is valid at that time. Raises Unauthorised."""
+
+
 # Work -----------------------------------------------------------------------------------------------------------------
 
 
@@ -108,11 +143,15 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A row in hand, until `lease_until`. A write with another token than the row's changes nothing."""
+    """A row in hand, until `lease_until`. A write with another token than the row's changes nothing.
+
+    `more` tells that another row of its lane was due at that moment.
+    """
 
     operation: Operation
     token: str
     lease_until: datetime
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +201,7 @@ class Work(Protocol):
     """Operations as workers move them. Every method is one transaction."""
 
     def claim(
-        self, lane: Lane, *, direct: bool, alone: bool, owner: str, at: datetime, lease_until: datetime, leases_max: int
+        self, lane: Lane, *, direct: bool, owner: str, at: datetime, lease_until: datetime, leases_max: int
     ) -> Claim | None:
         """Lease the next due row of a lane, unless `leases_max` are leased already or the lane is out of permits."""
 
@@ -229,10 +268,8 @@ class Ledger(Protocol):
     def by_irn(self, *, environment: Environment, gstin: str, irn: str) -> Document | None:
         """One document of a seller."""
 
-    def by_details(
-        self, *, environment: Environment, gstin: str, doc_type: str, doc_no: str, doc_date: date
-    ) -> Document | None:
-        """One document of a seller, by what is printed on it."""
+    def by_operation(self, operation_id: str) -> Document | None:
+        """The document that an operation ended in."""
 
     def operation_on(
         self, *, environment: Environment, gstin: str, financial_year: str, doc_type: str, number_key: str
@@ -441,6 +478,37 @@ class Limiter(Protocol):
 
     def drain(self, buckets: Mapping[str, Limit], *, seconds: float) -> None:
         """Empty the buckets for so long: the portal said that it is too much."""
+
+
+class Enquiries(Protocol):
+    """Questions to a portal that change nothing there. Each raises Throttled or Unavailable when it cannot be asked."""
+
+    def read_back(
+        self, seller: Seller, *, irn: str | None = None, details: tuple[str, str, date] | None = None
+    ) -> Registration | None:
+        """A document of the seller by IRN, or by type, number and date; None when the portal has none."""
+
+    def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
+        """What the portal knows of a GSTIN, in its own words; None when it knows none such."""
+
+    def heartbeat(self, route: Route) -> str:
+        """The portal's sign of life, in its own words."""
+
+    def allowance(self, seller: Seller) -> Mapping[str, Limit]:
+        """The buckets that the seller's calls count in."""
+
+
+class Health(Protocol):
+    """Whether a route answers, as its real traffic shows."""
+
+    def failed(self, route: str) -> None:
+        """A call got no answer. Never raises."""
+
+    def answered(self, route: str) -> None:
+        """A call got one. Never raises."""
+
+    def down_seconds(self, route: str) -> int:
+        """0, or how long the route is taken to be down from now. Never raises."""
 
 
 class Bell(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,9 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from gateway.domain.operations import Environment
 from gateway.errors import Unauthorised
+from gateway.ports import Claims
 
-TOKEN_SECONDS: Final = 900
-"""Life of an access token: short, because a stolen one is good until then."""
 TOKEN_BYTES_MAX: Final = 4096
 """Longer ones are not ours; no time is spent on them."""
 CLOCK_LEEWAY: Final = timedelta(seconds=30)
@@ -23,18 +21,6 @@ CLOCK_LEEWAY: Final = timedelta(seconds=30)
 _TYPE: Final = "at+jwt"
 _ALGORITHM: Final = "EdDSA"
 _CLAIMS: Final = ("iss", "aud", "sub", "client_id", "jti", "iat", "exp", "gstin", "env", "scope")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
-    """What a valid token says."""
-
-    client_id: str
-    gstin: str
-    environment: Environment
-    scopes: frozenset[str]
-    token_id: str
-    expires_at: datetime
 
 
 def new_signing_key() -> tuple[bytes, str]:

@@ -7,7 +7,19 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from gateway.domain.audit import Record
+from gateway.storage.database import Database
 from gateway.storage.tables import audit
+
+
+class SqlAuditor:
+    """Implements `ports.Auditor`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, *records: Record) -> None:
+        """See `ports.Auditor`."""
+        self._database.write(lambda connection: append(connection, *records))
 
 
 def append(connection: Connection, *records: Record) -> None:

@@ -7,10 +7,9 @@ import zlib
 from datetime import datetime
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.storage.tables import blobs
+from gateway.storage.upsert import insert_missing
 
 _LEVEL = 1  # an invoice shrinks to a quarter; higher levels cost three times the CPU for another tenth
 
@@ -18,9 +17,7 @@ _LEVEL = 1  # an invoice shrinks to a quarter; higher levels cost three times th
 def keep(connection: Connection, body: bytes, *, at: datetime) -> str:
     """Store `body` unless it is there already, and return its digest."""
     digest = hashlib.sha256(body).hexdigest()
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    row = {"digest": digest, "body": zlib.compress(body, _LEVEL), "created_at": at}
-    connection.execute(insert(blobs).values(row).on_conflict_do_nothing())
+    insert_missing(connection, blobs, {"digest": digest, "body": zlib.compress(body, _LEVEL), "created_at": at})
     return digest
 
 

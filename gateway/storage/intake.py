@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.audit import Action, Record
@@ -20,6 +18,7 @@ from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, operation_columns, read_operation
 from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
 from gateway.storage.types import NO_DEADLINE
+from gateway.storage.upsert import insert_missing
 
 _RACES_MAX = 5
 """Tries to store or to read back when others store and release the same number at the same time."""
@@ -186,8 +185,7 @@ def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime
     }
     connection.execute(insert(operations).values(row))
     connection.execute(insert(identities).values(_identity(new)))
-    upsert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    connection.execute(upsert(lanes).values(lane=lane).on_conflict_do_nothing())
+    insert_missing(connection, lanes, {"lane": lane})
     stored = fetch_operation(connection, new.id)
     if stored is None:
         raise RuntimeError(f"{new.id} vanished while it was stored")

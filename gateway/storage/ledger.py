@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from sqlalchemy import ColumnElement, select
 
 from gateway.domain.operations import Environment, Operation
@@ -26,17 +24,9 @@ class SqlLedger:
             documents.c.environment == environment.value, documents.c.irn == irn, documents.c.gstin == gstin
         )
 
-    def by_details(
-        self, *, environment: Environment, gstin: str, doc_type: str, doc_no: str, doc_date: date
-    ) -> Document | None:
+    def by_operation(self, operation_id: str) -> Document | None:
         """See `ports.Ledger`."""
-        return self._document(
-            documents.c.environment == environment.value,
-            documents.c.gstin == gstin,
-            documents.c.doc_type == doc_type,
-            documents.c.doc_no == doc_no,
-            documents.c.doc_date == doc_date,
-        )
+        return self._document(documents.c.operation_id == operation_id)
 
     def operation_on(
         self, *, environment: Environment, gstin: str, financial_year: str, doc_type: str, number_key: str

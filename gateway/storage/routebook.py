@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.domain.audit import Record
 from gateway.domain.operations import Environment
@@ -20,6 +18,7 @@ from gateway.ports import Ids, PortalAccount, Route, Session, Vault
 from gateway.storage import audit
 from gateway.storage.database import Database
 from gateway.storage.tables import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.upsert import insert_missing, insert_or_replace
 
 
 class SqlRoutebook:
@@ -149,9 +148,8 @@ class SqlRoutebook:
         same = portal_sessions.c.generation == generation
 
         def work(connection: Connection) -> bool:
-            upsert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
             first = {"account_id": account_id, "system": system, "generation": 0}
-            connection.execute(upsert(portal_sessions).values(first).on_conflict_do_nothing())
+            insert_missing(connection, portal_sessions, first)
             leased = update(portal_sessions).where(_session(account_id, system), free, same)
             return connection.execute(leased.values(lease_token=token, lease_until=until)).rowcount == 1
 
@@ -202,9 +200,7 @@ class SqlRoutebook:
 
     def _put(self, table: Any, row: dict[str, Any], *, keys: list[str], record: Record) -> None:
         def work(connection: Connection) -> None:
-            upsert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-            statement = upsert(table).values(row)
-            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+            insert_or_replace(connection, table, row, keys=keys)
             audit.append(connection, record)
 
         self._database.write(work)

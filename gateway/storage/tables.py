@@ -195,7 +195,6 @@ Index(
     "operations_claim",
     operations.c.lane,
     operations.c.direct,
-    operations.c.run_alone,
     operations.c.deadline_at,
     operations.c.created_at,
     sqlite_where=_waiting,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import ATTEMPT_PREFIX, AUDIT_PREFIX
@@ -20,6 +19,7 @@ from gateway.storage import audit, blobs
 from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, operation_columns, read_operation, release_number, settled_values
 from gateway.storage.tables import attempts, documents, lanes, operations
+from gateway.storage.upsert import insert_or_replace
 
 _CLAIMABLE = sorted(CLAIMABLE)
 
@@ -32,27 +32,27 @@ class SqlWork:
         self._ids = ids
 
     def claim(
-        self, lane: Lane, *, direct: bool, alone: bool, owner: str, at: datetime, lease_until: datetime, leases_max: int
+        self, lane: Lane, *, direct: bool, owner: str, at: datetime, lease_until: datetime, leases_max: int
     ) -> Claim | None:
         """See `ports.Work`."""
         token = self._ids.new("")
 
-        def work(connection: Connection) -> Operation | None:
+        def work(connection: Connection) -> Claim | None:
             if not _lane_has_room(connection, lane, direct=direct, at=at, leases_max=leases_max):
                 return None
-            operation = _next_due(connection, lane, direct=direct, alone=alone, at=at)
-            if operation is not None:
-                leased = {"lease_token": token, "lease_until": lease_until, "lease_owner": owner}
-                connection.execute(update(operations).where(operations.c.id == operation.id).values(leased))
-            return operation
+            due = _next_due(connection, lane, direct=direct, at=at)
+            if not due:
+                return None
+            leased = {"lease_token": token, "lease_until": lease_until, "lease_owner": owner}
+            connection.execute(update(operations).where(operations.c.id == due[0].id).values(leased))
+            return Claim(due[0], token, lease_until, more=len(due) > 1)
 
-        claimed = self._database.write(work)
-        return None if claimed is None else Claim(claimed, token, lease_until)
+        return self._database.write(work)
 
     def renew(self, claim: Claim, *, until: datetime) -> Claim:
         """See `ports.Work`."""
         self._database.write(lambda connection: _held_by(connection, claim, {"lease_until": until}))
-        return Claim(claim.operation, claim.token, until)
+        return replace(claim, lease_until=until)
 
     def release(self, claim: Claim, *, due_at: datetime) -> None:
         """See `ports.Work`."""
@@ -172,23 +172,22 @@ def _lane_has_room(connection: Connection, lane: Lane, *, direct: bool, at: date
     return connection.execute(leased).scalar_one() < leases_max
 
 
-def _next_due(connection: Connection, lane: Lane, *, direct: bool, alone: bool, at: datetime) -> Operation | None:
+def _next_due(connection: Connection, lane: Lane, *, direct: bool, at: datetime) -> list[Operation]:
+    """The next row to claim, and the one after it."""
     query = (
         select(*operation_columns)
         .where(
             operations.c.lane == str(lane),
             operations.c.direct == direct,
-            operations.c.run_alone == alone,
             operations.c.status.in_(_CLAIMABLE),
             operations.c.lease_until.is_(None),
             operations.c.due_at <= at,
         )
         .order_by(operations.c.deadline_at, operations.c.created_at)
-        .limit(1)
+        .limit(2)
         .with_for_update(skip_locked=True)
     )
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else read_operation(row)
+    return [read_operation(row) for row in connection.execute(query).mappings()]
 
 
 def _held_by(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
@@ -239,8 +238,4 @@ def _store_document(connection: Connection, operation: Operation, registered: Re
         "ewb_remarks": ewb and ewb.remarks,
         "recorded_at": at,
     }
-    upsert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = upsert(documents).values(row)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=[documents.c.environment, documents.c.irn], set_=row)
-    )
+    insert_or_replace(connection, documents, row, keys=["environment", "irn"])

@@ -1,0 +1,179 @@
+"""One attempt at one operation, and the drain of a lane."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from gateway.domain import lifecycle
+from gateway.domain.operations import HoldCause, Lane, Operation
+from gateway.domain.outcomes import Meaning, Outcome
+from gateway.domain.retries import PACES, STANDARD, Pace
+from gateway.errors import Misconfigured
+from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit
+from gateway.services.ports import Ports
+
+log = logging.getLogger(__name__)
+
+
+class Gate(Protocol):
+    """Lets many run side by side, or one alone."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Run beside others."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Run while nothing else in this process does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainPolicy:
+    """How a lane is drained. All of it are settings, where the reasons stand."""
+
+    worker: str
+    lease_seconds: int
+    lease_left_seconds_min: int
+    quantum_seconds: float
+    direct_leases_max: int
+    bulk_leases_max: int
+
+
+def drain(
+    lane: Lane, *, direct: bool, ports: Ports, policy: DrainPolicy, gate: Gate, stopping: Callable[[], bool]
+) -> int:
+    """Work off a lane's due rows until there are none, no permit, no time, or it is told to stop; how many were done.
+
+    It rings for a sibling once when it finds more than one row, and for a successor when it leaves rows behind.
+    """
+    ports.bell.answered(lane, direct=direct)
+    ends_at = ports.clock.monotonic() + policy.quantum_seconds
+    done = 0
+    claim = _claim(lane, direct=direct, ports=ports, policy=policy)
+    while claim is not None:
+        if claim.more and done == 0:
+            ports.bell.ring(lane, direct=direct)
+        if not _run(claim, ports=ports, policy=policy, gate=gate):
+            break
+        done += 1
+        if stopping() or ports.clock.monotonic() >= ends_at:
+            ports.bell.ring(lane, direct=direct)
+            break
+        claim = _claim(lane, direct=direct, ports=ports, policy=policy)
+    return done
+
+
+def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | NoPermit:
+    """Make one attempt at one operation, and record whatever is then known. Raises LeaseLostError."""
+    operation = claim.operation
+    route = _route_of(operation, ports)
+    conversation = _converse(operation, route=route, ports=ports)
+    if isinstance(conversation, NoPermit):
+        return conversation
+    attempt = ports.work.begin_attempt(claim, route=route, worker=policy.worker, at=ports.clock.now())
+    outcome = _ask(attempt, conversation, keep_lease=_lease_keeper(claim, ports=ports, policy=policy))
+    _note_health(route, outcome, ports)
+    at = ports.clock.now()
+    settlement = lifecycle.settle(attempt.operation, outcome, at=at, pace=_pace(route, ports))
+    settled = ports.work.record(attempt, settlement, outcome, at=at)
+    ports.bell.settled(settled)
+    return settled
+
+
+def _claim(lane: Lane, *, direct: bool, ports: Ports, policy: DrainPolicy) -> Claim | None:
+    at = ports.clock.now()
+    return ports.work.claim(
+        lane,
+        direct=direct,
+        owner=policy.worker,
+        at=at,
+        lease_until=at + timedelta(seconds=policy.lease_seconds),
+        leases_max=policy.direct_leases_max if direct else policy.bulk_leases_max,
+    )
+
+
+def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool:
+    """Whether going on with this lane makes sense."""
+    operation = claim.operation
+    try:
+        with gate.alone() if operation.run_alone else gate.together():
+            result = execute(claim, ports=ports, policy=policy)
+        if isinstance(result, NoPermit):
+            until = ports.clock.now() + timedelta(seconds=result.wait_seconds)
+            ports.work.block_lane(operation.lane, direct=operation.direct, until=until)
+            ports.work.release(claim, due_at=ports.clock.now())
+            return False
+    except LeaseLostError:
+        log.warning("lease lost, another worker goes on with %s", operation.id)
+    return True
+
+
+def _ask(attempt: Attempt, conversation: Conversation, *, keep_lease: Callable[[], None]) -> Outcome:
+    """Look up first when in doubt; send when it is absent, or was never sent, and may be sent."""
+    if attempt.operation.in_doubt:
+        found = conversation.look_up(attempt, keep_lease=keep_lease)
+        if found.meaning is not Meaning.ABSENT or not attempt.operation.may_send:
+            return found
+    return conversation.call(attempt, keep_lease=keep_lease)
+
+
+def _route_of(operation: Operation, ports: Ports) -> str:
+    """The route it was first sent to while in doubt; the seller's preferred one otherwise."""
+    if operation.in_doubt and operation.route is not None:
+        return operation.route
+    seller = ports.directory.seller(environment=operation.environment, gstin=operation.gstin)
+    return seller.route if seller is not None else (operation.route or "none")
+
+
+def _converse(operation: Operation, *, route: str, ports: Ports) -> Conversation | NoPermit:
+    try:
+        return ports.portals.converse(operation, route=route)
+    except Misconfigured as error:
+        return _Unconfigured(error)
+
+
+class _Unconfigured:
+    """A conversation that a broken set-up keeps from taking place: the operation is held until it is mended."""
+
+    def __init__(self, error: Misconfigured) -> None:
+        self._outcome = Outcome(
+            meaning=Meaning.HELD,
+            hold_cause=HoldCause.ACCOUNT,
+            code=error.code,
+            message=f"{error.message} {error.help}",
+        )
+
+    def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:  # noqa: ARG002  a port's signature
+        return self._outcome
+
+    look_up = call
+
+
+def _lease_keeper(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Callable[[], None]:
+    """What is called before every wire call: enough of the lease must be left for all of it, or it is renewed."""
+    held = claim
+
+    def keep() -> None:
+        nonlocal held
+        at = ports.clock.now()
+        if (held.lease_until - at).total_seconds() < policy.lease_left_seconds_min:
+            held = ports.work.renew(held, until=at + timedelta(seconds=policy.lease_seconds))
+
+    return keep
+
+
+def _note_health(route: str, outcome: Outcome, ports: Ports) -> None:
+    if outcome.code is None and outcome.evidence is None and outcome.meaning in (Meaning.UNREACHED, Meaning.UNKNOWN):
+        ports.health.failed(route)
+    else:
+        ports.health.answered(route)
+
+
+def _pace(route: str, ports: Ports) -> Pace:
+    try:
+        return PACES.get(ports.routebook.route(route).pace, STANDARD)
+    except Misconfigured:
+        return STANDARD

@@ -1,0 +1,48 @@
+"""The ports that the use cases are given, bound by `gateway.wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.ports import (
+    Auditor,
+    Bell,
+    Clock,
+    Directory,
+    Enquiries,
+    Health,
+    Ids,
+    Intake,
+    Ledger,
+    Limiter,
+    Portals,
+    Routebook,
+    Secrets,
+    Tokens,
+    Upkeep,
+    Vault,
+    Work,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """One field per port."""
+
+    clock: Clock
+    ids: Ids
+    vault: Vault
+    secrets: Secrets
+    tokens: Tokens
+    intake: Intake
+    work: Work
+    upkeep: Upkeep
+    ledger: Ledger
+    directory: Directory
+    routebook: Routebook
+    auditor: Auditor
+    portals: Portals
+    enquiries: Enquiries
+    limiter: Limiter
+    health: Health
+    bell: Bell
