@@ -1,0 +1,121 @@
+"""Questions to a portal that change nothing there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from gateway.domain.calendar import write_portal_date
+from gateway.domain.outcomes import Meaning, Outcome, Registration
+from gateway.domain.token_bucket import Limit
+from gateway.errors import Misconfigured, MoharError, Throttled, Unavailable
+from gateway.irp import codes, endpoints, envelope, portal_json, reading
+from gateway.irp.codes import Disposition
+from gateway.irp.exchange import Exchange, Told
+from gateway.irp.permits import buckets
+from gateway.irp.portals import IrpPortals
+from gateway.irp.wire import LostError, UnreachedError, Wire
+from gateway.ports import Route, Routebook, Seller
+
+_HTTP_OK: Final = 200
+_HEARTBEAT_CHARACTERS_MAX: Final = 200
+_RETRY_SECONDS: Final = 5
+
+
+class IrpEnquiries:
+    """Implements `ports.Enquiries`, with a permit for every call like any other."""
+
+    def __init__(self, *, routebook: Routebook, portals: IrpPortals, wire: Wire) -> None:
+        self._routebook = routebook
+        self._portals = portals
+        self._wire = wire
+
+    def read_back(
+        self, seller: Seller, *, irn: str | None = None, details: tuple[str, str, date] | None = None
+    ) -> Registration | None:
+        """See `ports.Enquiries`."""
+        exchange, route = self._exchange(seller)
+        if irn is not None:
+            answer = exchange.ask(endpoints.GET_IRN, key=irn, keep_lease=_no_lease)
+        elif details is not None:
+            doc_type, doc_no, doc_date = details
+            params = {"doctype": doc_type, "docnum": doc_no, "docdate": write_portal_date(doc_date)}
+            answer = exchange.ask(endpoints.GET_IRN_BY_DOCUMENT, params=params, keep_lease=_no_lease)
+        else:
+            raise ValueError("name an IRN, or type, number and date")
+        told = _told(answer)
+        return None if told is None else reading.registration(told, self._portals.signing_keys(route))
+
+    def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
+        """See `ports.Enquiries`."""
+        exchange, _ = self._exchange(seller)
+        told = _told(exchange.ask(endpoints.GET_GSTIN, key=gstin, keep_lease=_no_lease))
+        if told is None:
+            return None
+        answer = portal_json.read(told.data)
+        return answer if isinstance(answer, dict) else None
+
+    def heartbeat(self, route: Route) -> str:
+        """See `ports.Enquiries`."""
+        url = endpoints.url(route, endpoints.HEARTBEAT)
+        try:
+            reply = self._wire.send("GET", url, headers=endpoints.headers(route), params={}, body=None)
+        except (UnreachedError, LostError) as error:
+            raise _unavailable(f"The portal gave no sign of life: {error}.") from error
+        if reply.status != _HTTP_OK:
+            raise _unavailable(f"The portal's sign of life was HTTP {reply.status}.")
+        return reply.body.decode("utf-8", "replace")[:_HEARTBEAT_CHARACTERS_MAX]
+
+    def allowance(self, seller: Seller) -> Mapping[str, Limit]:
+        """See `ports.Enquiries`."""
+        return buckets(self._routebook.route(seller.route), seller.gstin)
+
+    def _exchange(self, seller: Seller) -> tuple[Exchange, Route]:
+        route = self._routebook.route(seller.route)
+        account = self._routebook.account(environment=seller.environment, gstin=seller.gstin, route=route.name)
+        if account is None or account.refused_code is not None:
+            raise Misconfigured(
+                "no-account",
+                "The portal cannot be asked: there is no login for this GSTIN that it takes.",
+                help="Enter the portal's API user and password with `mohar gstin add`.",
+            )
+        return self._portals.exchange(route, account, self._portals.permits(route, seller.gstin)), route
+
+
+def _told(answer: Told | envelope.Failure | Outcome) -> Told | None:
+    if isinstance(answer, Told):
+        return answer
+    if isinstance(answer, Outcome):
+        raise _not_asked(answer)
+    if codes.verdict(answer.errors) in (Disposition.ABSENT, Disposition.REFUSED, Disposition.GSTIN_UNSYNCED):
+        return None
+    error = answer.errors[0]
+    raise _unavailable(f"The portal answered {error.code}: {error.message}", portal_code=error.code)
+
+
+def _not_asked(outcome: Outcome) -> MoharError:
+    message = outcome.message or "The portal could not be asked."
+    if outcome.meaning is Meaning.THROTTLED:
+        return Throttled(
+            "portal-throttles",
+            message,
+            help="Try again after Retry-After seconds.",
+            retry_after=outcome.retry_after_seconds or _RETRY_SECONDS,
+            limit_owner="portal",
+        )
+    return _unavailable(message, retry_after=outcome.retry_after_seconds, portal_code=outcome.code)
+
+
+def _unavailable(message: str, *, retry_after: int | None = None, portal_code: str | None = None) -> Unavailable:
+    return Unavailable(
+        "portal-unavailable",
+        message,
+        help="Try again after Retry-After seconds.",
+        retry_after=retry_after or _RETRY_SECONDS,
+        portal_code=portal_code,
+    )
+
+
+def _no_lease() -> None:
+    """An enquiry holds no row."""

@@ -1,0 +1,142 @@
+"""One authenticated call: permit, session, cipher, and one repeat when the session turns out to have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.domain.outcomes import Meaning, Outcome
+from gateway.irp import codes, crypto, endpoints, envelope
+from gateway.irp.codes import Disposition
+from gateway.irp.endpoints import Endpoint
+from gateway.irp.permits import Permits
+from gateway.irp.session import Sessions
+from gateway.irp.wire import LostError, Reply, UnreachedError, Wire
+from gateway.ports import PortalAccount, Route, Session
+
+_HTTP_TOO_MANY: Final = 429
+_RETRY_AFTER_SECONDS_MAX: Final = 3600
+"""A longer Retry-After is taken for a mistake: nobody may put a seller to sleep for a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A success: what the portal said, decrypted, and the blocks beside it."""
+
+    data: bytes = field(repr=False)
+    info: envelope.Info
+
+
+class Exchange:
+    """The calls of one account on one route, within one attempt. Not shared between threads."""
+
+    def __init__(
+        self, *, route: Route, account: PortalAccount, sessions: Sessions, wire: Wire, permits: Permits
+    ) -> None:
+        self.route = route
+        self._account = account
+        self._sessions = sessions
+        self._wire = wire
+        self._permits = permits
+
+    def ask(
+        self,
+        endpoint: Endpoint,
+        *,
+        keep_lease: Callable[[], None],
+        key: str = "",
+        params: Mapping[str, str] | None = None,
+        payload: bytes | None = None,
+    ) -> Told | envelope.Failure | Outcome:
+        """The portal's Yes (decrypted), its No, or an Outcome when neither came."""
+        session = self._sessions.current(self.route, self._account, permits=self._permits, keep_lease=keep_lease)
+        if isinstance(session, Outcome):
+            return session
+        answer = self._once(endpoint, session, keep_lease, key=key, params=params or {}, payload=payload)
+        if not _session_ended(answer):
+            return answer
+        session = self._sessions.replace(
+            self.route, self._account, session, permits=self._permits, keep_lease=keep_lease
+        )
+        if isinstance(session, Outcome):
+            return session
+        answer = self._once(endpoint, session, keep_lease, key=key, params=params or {}, payload=payload)
+        if _session_ended(answer):
+            return Outcome(meaning=Meaning.UNREACHED, message="The portal takes not even a fresh session.")
+        return answer
+
+    def _once(
+        self,
+        endpoint: Endpoint,
+        session: Session,
+        keep_lease: Callable[[], None],
+        *,
+        key: str,
+        params: Mapping[str, str],
+        payload: bytes | None,
+    ) -> Told | envelope.Failure | Outcome:
+        keep_lease()
+        refused = self._permits.use()
+        if refused is not None:
+            return refused
+        try:
+            reply = self._wire.send(
+                endpoint.method,
+                endpoints.url(self.route, endpoint, key=key),
+                headers=endpoints.headers(self.route, self._account, session) | {"Content-Type": "application/json"},
+                params=params,
+                body=None if payload is None else _sealed(payload, session),
+            )
+        except UnreachedError as error:
+            return Outcome(meaning=Meaning.UNREACHED, message=f"The portal was not reached: {error}.")
+        except LostError as error:
+            return Outcome(meaning=Meaning.UNKNOWN, message=f"The portal's answer was lost: {error}.")
+        return self._read(reply, session)
+
+    def _read(self, reply: Reply, session: Session) -> Told | envelope.Failure | Outcome:
+        answer = envelope.read(reply.status, reply.body)
+        if reply.status == _HTTP_TOO_MANY or _is_throttle(answer):
+            return self._throttled(reply, answer)
+        if isinstance(answer, envelope.Failure):
+            return answer
+        if isinstance(answer, envelope.Unreadable):
+            return _unknown(f"The portal's answer cannot be read: {answer.reason}.", reply.body)
+        if not isinstance(answer.data, str):
+            return _unknown("The portal's success has no data.", reply.body)
+        try:
+            return Told(crypto.decrypt(answer.data, session.session_key), answer.info)
+        except crypto.CannotDecrypt:
+            return _unknown("The portal's answer cannot be decrypted.", reply.body)
+
+    def _throttled(self, reply: Reply, answer: envelope.Answer) -> Outcome:
+        seconds = _retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
+        self._permits.punish(seconds)
+        error = answer.errors[0] if isinstance(answer, envelope.Failure) else None
+        return Outcome(
+            meaning=Meaning.THROTTLED,
+            code=error.code if error else str(reply.status),
+            message=error.message if error else "The portal takes no more calls for now.",
+            retry_after_seconds=seconds,
+        )
+
+
+def _sealed(payload: bytes, session: Session) -> bytes:
+    return b'{"Data":"%s"}' % crypto.encrypt(payload, session.session_key).encode("ascii")
+
+
+def _session_ended(answer: Told | envelope.Failure | Outcome) -> bool:
+    return isinstance(answer, envelope.Failure) and codes.verdict(answer.errors) is Disposition.SESSION
+
+
+def _is_throttle(answer: envelope.Answer) -> bool:
+    return isinstance(answer, envelope.Failure) and codes.verdict(answer.errors) is Disposition.THROTTLED
+
+
+def _retry_after(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("Retry-After", "")
+    return min(max(int(text), 1), _RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() else None
+
+
+def _unknown(message: str, evidence: bytes) -> Outcome:
+    return Outcome(meaning=Meaning.UNKNOWN, message=message, evidence=evidence)

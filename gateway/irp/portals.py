@@ -1,0 +1,83 @@
+"""All portals, by route: who may speak to which, with what keys and under which limits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from gateway.domain.operations import HoldCause, Operation
+from gateway.domain.outcomes import Meaning, Outcome
+from gateway.irp.client import PortalConversation
+from gateway.irp.exchange import Exchange
+from gateway.irp.permits import PATIENCE_SECONDS, Permits, buckets
+from gateway.irp.session import Sessions
+from gateway.irp.signing_keys import KeyFile, SigningKeys
+from gateway.irp.wire import Wire
+from gateway.ports import Attempt, Clock, Conversation, Limiter, NoPermit, PortalAccount, Route, Routebook
+
+
+class IrpPortals:
+    """Implements `ports.Portals`."""
+
+    def __init__(self, *, routebook: Routebook, sessions: Sessions, wire: Wire, limiter: Limiter, clock: Clock) -> None:
+        self._routebook = routebook
+        self._sessions = sessions
+        self._wire = wire
+        self._limiter = limiter
+        self._clock = clock
+        self._keys: dict[str, SigningKeys] = {}
+        self._lock = threading.Lock()
+
+    def converse(self, operation: Operation, *, route: str) -> Conversation | NoPermit:
+        """See `ports.Portals`."""
+        way = self._routebook.route(route)
+        account = self._routebook.account(environment=operation.environment, gstin=operation.gstin, route=route)
+        if account is None:
+            return Silence(HoldCause.CREDENTIALS, "no-account", "There is no login for this GSTIN on this route.")
+        if account.refused_code is not None:
+            return Silence(HoldCause.CREDENTIALS, account.refused_code, "The portal does not take this GSTIN's login.")
+        permits = self.permits(way, operation.gstin)
+        wait_seconds = permits.prepay(patience_seconds=PATIENCE_SECONDS)
+        if wait_seconds > 0:
+            return NoPermit(wait_seconds)
+        return PortalConversation(self.exchange(way, account, permits), self.signing_keys(way))
+
+    def exchange(self, route: Route, account: PortalAccount, permits: Permits) -> Exchange:
+        """The authenticated calls of an account."""
+        return Exchange(route=route, account=account, sessions=self._sessions, wire=self._wire, permits=permits)
+
+    def permits(self, route: Route, gstin: str) -> Permits:
+        """The permits of a seller on a route, none taken."""
+        return Permits(self._limiter, self._clock, buckets(route, gstin))
+
+    def signing_keys(self, route: Route) -> SigningKeys:
+        """The keys by which a route's portal signs; keys that are added later are found when they are needed."""
+        with self._lock:
+            if route.name not in self._keys:
+                keys = SigningKeys(monotonic=self._clock.monotonic, reload=self._stored_keys(route.name))
+                for found in self._stored_keys(route.name)():
+                    keys.add(found.pem, kid=found.kid)
+                self._keys[route.name] = keys
+            return self._keys[route.name]
+
+    def _stored_keys(self, route: str) -> Callable[[], Iterable[KeyFile]]:
+        def stored() -> Iterable[KeyFile]:
+            pems = self._routebook.portal_keys(route=route, purpose="signing")
+            return [KeyFile(pem.encode(), kid) for kid, pem in pems.items()]
+
+        return stored
+
+
+class Silence:
+    """A conversation that does not take place: nothing is sent, and the operation is held."""
+
+    def __init__(self, cause: HoldCause, code: str, message: str) -> None:
+        self._outcome = Outcome(meaning=Meaning.HELD, hold_cause=cause, code=code, message=message)
+
+    def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:  # noqa: ARG002  a port's signature
+        """See `ports.Conversation`."""
+        return self._outcome
+
+    def look_up(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:  # noqa: ARG002  a port's signature
+        """See `ports.Conversation`."""
+        return self._outcome

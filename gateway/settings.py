@@ -1,0 +1,115 @@
+"""Every setting, once: its name, its default, and a sentence. README's table is printed from here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment, as MOHAR_ and the name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="MOHAR_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("mohar-data"), description="Folder of the embedded database, the keys and the sockets.")
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL of the database. Empty: SQLite in the data folder; for more than one machine, "
+        "`postgresql+psycopg://…`.",
+    )
+    redis_url: str = Field(
+        "", description="URL of the Redis server. Empty: the embedded one that `mohar up` starts in the data folder."
+    )
+    redis_prefix: str = Field(
+        "mohar:", description="Put before every key in Redis, for servers that several programs use."
+    )
+    master_key_file: Path | None = Field(
+        None,
+        description="File of the master keys that seal credentials, oldest first. Empty: `master.key` in `data_dir`.",
+    )
+    issuer: str = Field(
+        "",
+        description="Name in access tokens, as issuer and audience, the same on all api machines. Empty: the base URL.",
+    )
+    host: str = Field("127.0.0.1", description="Address that the api listens on.")
+    port: int = Field(8700, ge=0, le=65535, description="Port that the api listens on.")
+    api_threads: int = Field(40, ge=1, description="Threads of one api process for work on the database.")
+    body_bytes_max: int = Field(
+        5_000_000,
+        ge=1,
+        description="Largest request body, in bytes. Two and a half times the portal's largest document.",
+    )
+    body_seconds_max: int = Field(10, ge=1, description="Longest time in seconds for a request body to arrive.")
+    direct_wait_seconds: int = Field(
+        10, ge=0, description="How long a direct call waits for the outcome unless it says otherwise."
+    )
+    direct_wait_seconds_max: int = Field(60, ge=1, description="Longest wait that `Prefer: wait=N` may ask for.")
+    direct_patience_seconds: int = Field(
+        2, ge=0, description="Longest wait for the shared limit with which a direct call is still let in; else 429."
+    )
+    worker_direct_threads: int = Field(12, ge=0, description="Threads of one worker process for callers who wait.")
+    worker_bulk_threads: int = Field(24, ge=0, description="Threads of one worker process for queued work.")
+    lane_direct_calls_max: int = Field(
+        8, ge=1, description="Direct calls of one seller under way at once. More would starve other sellers' callers."
+    )
+    lane_bulk_calls_max: int = Field(8, ge=1, description="Queued calls of one seller under way at once.")
+    drain_seconds: float = Field(
+        3.0, gt=0, description="Quantum: a lane is worked off for so long, then the next lane has its turn."
+    )
+    call_seconds: int = Field(30, ge=1, description="Deadline of one call to a portal, from first to last byte.")
+    lease_seconds: int = Field(
+        90, ge=3, description="Life of a lease on an operation. It must be above one and a third of `call_seconds`."
+    )
+    sweep_seconds: float = Field(1.0, gt=0, description="Pause between two looks of the sweeper.")
+    sandbox_url: str = Field(
+        "", description="Base URL of the sandbox portal. Set by `mohar up`; the route `sandbox` is made for it."
+    )
+    log_level: str = Field("INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(default=True, description="Logs as JSON lines for programs; false: as text for people.")
+
+    @property
+    def lease_left_seconds_min(self) -> int:
+        """What must be left of a lease before a call: its whole deadline and a third for what comes after."""
+        return -(-self.call_seconds * 4 // 3)
+
+    @property
+    def database(self) -> str:
+        """The URL of the database, embedded or not."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'mohar.db'}"
+
+    @property
+    def master_keys(self) -> Path:
+        """The file of the master keys."""
+        return self.master_key_file or self.data_dir / "master.key"
+
+    @property
+    def redis_socket_file(self) -> Path:
+        """Where `mohar up` writes the URL of the embedded Redis, for other commands on the same folder."""
+        return self.data_dir / "redis.url"
+
+    @property
+    def redis(self) -> str:
+        """The URL of Redis, embedded or not; empty when there is none."""
+        if self.redis_url:
+            return self.redis_url
+        return self.redis_socket_file.read_text().strip() if self.redis_socket_file.exists() else ""
+
+    @property
+    def token_issuer(self) -> str:
+        """What access tokens name as their issuer."""
+        return self.issuer or f"http://{self.host}:{self.port}"
+
+
+def table() -> str:
+    """README's table of settings, in Markdown."""
+    lines = ["| setting | default | what it does |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"| `MOHAR_{name.upper()}` | {_default(field.default)} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    return "" if value in ("", None) else f"`{value}`"

@@ -1,0 +1,38 @@
+"""Bring a database to the present schema."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from gateway.storage.database import Database
+
+
+def upgrade(database: Database) -> None:
+    """Run the migrations that are missing. Safe to run at every start, and by several processes at once."""
+    config = _config()
+    if is_current(database):
+        return
+
+    def work(connection: object) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    database.write(work)
+
+
+def is_current(database: Database) -> bool:
+    """Whether the schema is the one that this code was written for."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("gateway.storage") / "migrations"))
+    return config

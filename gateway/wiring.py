@@ -1,0 +1,187 @@
+"""The composition root: settings in, ports out. Nobody else constructs an adapter."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cached_property
+
+import httpx
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from gateway.auth.secrets import ClientSecrets
+from gateway.auth.tokens import AccessTokens, new_signing_key
+from gateway.auth.vault import MasterKeyVault, read_master_keys
+from gateway.errors import Misconfigured
+from gateway.irp.enquiries import IrpEnquiries
+from gateway.irp.portals import IrpPortals
+from gateway.irp.session import Sessions
+from gateway.irp.wire import Wire
+from gateway.jobs.bell import RqBell, settled_channel
+from gateway.jobs.waiting import Waiters
+from gateway.limits.health import RedisHealth
+from gateway.limits.redis import RedisLimiter
+from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Vault
+from gateway.services.execution import DrainPolicy
+from gateway.services.ports import Ports
+from gateway.settings import Settings
+from gateway.storage.audit import SqlAuditor
+from gateway.storage.database import Database
+from gateway.storage.directory import SqlDirectory
+from gateway.storage.intake import SqlIntake
+from gateway.storage.ledger import SqlLedger
+from gateway.storage.routebook import SqlRoutebook
+from gateway.storage.upkeep import SqlUpkeep
+from gateway.storage.work import SqlWork
+from gateway.system import SystemClock, SystemIds
+
+REDIS_SECONDS_MAX = 0.2
+"""How long a request waits for Redis: what it does there can be lost, the request must not be slow."""
+_PEPPER_CONTEXT = b"mohar client secrets"
+_TOKEN_KEY_CONTEXT = "token_keys|private|"  # noqa: S105  names a place, is no secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The parts of the world that a test may replace."""
+
+    clock: Clock
+    ids: Ids
+    limiter: Limiter
+    health: Health
+    bell: Bell
+    transport: httpx.BaseTransport | None = None
+
+
+class Wiring:
+    """The adapters of one process. Made after a fork, never before."""
+
+    def __init__(self, settings: Settings, outside: Outside | None = None) -> None:
+        self.settings = settings
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._outside = outside
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The process' clock."""
+        return self._outside.clock if self._outside else SystemClock()
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The process' randomness."""
+        return self._outside.ids if self._outside else SystemIds()
+
+    @cached_property
+    def database(self) -> Database:
+        """The database."""
+        return Database(self.settings.database)
+
+    @cached_property
+    def redis(self) -> Redis:
+        """Redis, for what may be lost: answers quickly or not at all. Raises Misconfigured when there is none."""
+        return Redis.from_url(
+            self._redis_url(), socket_timeout=REDIS_SECONDS_MAX, socket_connect_timeout=REDIS_SECONDS_MAX
+        )
+
+    def patient_redis(self) -> Redis:
+        """A connection of its own for an RQ worker, which waits on it for jobs."""
+        return Redis.from_url(self._redis_url())
+
+    @cached_property
+    def rq_bell(self) -> RqBell:
+        """The doorbell, with what only the sweeper needs of it."""
+        return RqBell(self.redis, prefix=self.settings.redis_prefix, clock=self.clock, ids=self.ids)
+
+    @cached_property
+    def ports(self) -> Ports:
+        """All ports, bound."""
+        vault = self._vault()
+        directory = SqlDirectory(self.database)
+        routebook = SqlRoutebook(self.database, vault, self.ids)
+        outside = self._outside
+        limiter = outside.limiter if outside else RedisLimiter(self.redis, prefix=self.settings.redis_prefix)
+        wire = Wire(
+            self.clock,
+            call_seconds=self.settings.call_seconds,
+            transport=outside.transport if outside else None,
+        )
+        sessions = Sessions(routebook=routebook, wire=wire, clock=self.clock, ids=self.ids, worker=self.worker)
+        portals = IrpPortals(routebook=routebook, sessions=sessions, wire=wire, limiter=limiter, clock=self.clock)
+        return Ports(
+            clock=self.clock,
+            ids=self.ids,
+            vault=vault,
+            secrets=ClientSecrets(self._pepper(), self.ids.random_bytes),
+            tokens=self._tokens(directory, vault),
+            intake=SqlIntake(self.database, self.ids),
+            work=SqlWork(self.database, self.ids),
+            upkeep=SqlUpkeep(self.database, self.ids),
+            ledger=SqlLedger(self.database),
+            directory=directory,
+            routebook=routebook,
+            auditor=SqlAuditor(self.database),
+            portals=portals,
+            enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire),
+            limiter=limiter,
+            health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
+            bell=outside.bell if outside else self.rq_bell,
+        )
+
+    @cached_property
+    def drain_policy(self) -> DrainPolicy:
+        """How this process drains lanes. Raises Misconfigured when a lease is too short for a call."""
+        settings = self.settings
+        if settings.lease_seconds < settings.lease_left_seconds_min:
+            raise Misconfigured(
+                "lease-too-short",
+                f"A lease of {settings.lease_seconds} s is too short for calls of {settings.call_seconds} s.",
+                help=f"Set MOHAR_LEASE_SECONDS to {settings.lease_left_seconds_min} or more.",
+            )
+        return DrainPolicy(
+            worker=self.worker,
+            lease_seconds=settings.lease_seconds,
+            lease_left_seconds_min=settings.lease_left_seconds_min,
+            quantum_seconds=settings.drain_seconds,
+            direct_leases_max=settings.lane_direct_calls_max,
+            bulk_leases_max=settings.lane_bulk_calls_max,
+        )
+
+    def waiters(self) -> Waiters:
+        """The callers who wait in this process; belongs to the running event loop."""
+        redis = AsyncRedis.from_url(self._redis_url(), health_check_interval=5)
+        return Waiters(redis, channel=settled_channel(self.settings.redis_prefix))
+
+    def _redis_url(self) -> str:
+        url = self.settings.redis
+        if not url:
+            raise Misconfigured(
+                "redis-missing",
+                "There is no Redis server.",
+                help="Set MOHAR_REDIS_URL, or start everything with `mohar up`, which brings one.",
+            )
+        return url
+
+    def _vault(self) -> Vault:
+        return MasterKeyVault(read_master_keys(self.settings.master_keys), self.ids.random_bytes)
+
+    def _pepper(self) -> bytes:
+        """Derived from the oldest master key, which stays for as long as anything depends on it."""
+        oldest = next(iter(read_master_keys(self.settings.master_keys).values()))
+        return _PEPPER_CONTEXT + oldest
+
+    def _tokens(self, directory: Directory, vault: Vault) -> AccessTokens:
+        """The signer of access tokens, with a first key if there is none."""
+        if not directory.token_keys():
+            kid = self.ids.new("")
+            private, public = new_signing_key()
+            sealed = vault.seal(private, context=_TOKEN_KEY_CONTEXT + kid)
+            directory.add_token_key(kid=kid, private_sealed=sealed, public_pem=public, at=self.clock.now())
+        keys = directory.token_keys()
+        kid, sealed, _ = keys[0]
+        return AccessTokens(
+            issuer=self.settings.token_issuer,
+            signing=(kid, vault.open(sealed, context=_TOKEN_KEY_CONTEXT + kid)),
+            public_keys={key[0]: key[2] for key in keys},
+        )
