@@ -244,6 +244,9 @@ class Upkeep(Protocol):
     ) -> int:
         """Make held operations due because the cause may be gone; how many."""
 
+    def lead(self, role: str, *, holder: str, at: datetime, until: datetime) -> bool:
+        """Whether `holder` has the role, alone, until then: taken if it is free, renewed if it is held already."""
+
     def reap(self, *, at: datetime) -> int:
         """Remove idempotency keys past their life; how many."""
 
@@ -522,6 +525,12 @@ class Bell(Protocol):
 
     def settled(self, operation: Operation) -> None:
         """Tell whoever waits for this operation. Never raises."""
+
+    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+        """Ring anew those of the lanes (with whether direct) whose ring was lost; how many. Never raises."""
+
+    def sweep(self) -> int:
+        """Remove what dead workers left behind; how much. Never raises."""
 
 
 class Auditor(Protocol):

@@ -11,6 +11,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from gateway.domain.operations import Lane, Operation
+from gateway.jobs import leftovers
 from gateway.ports import Clock, Ids
 
 DIRECT_QUEUE: Final = "direct"
@@ -72,22 +73,30 @@ class RqBell:
             log.warning("settlement not announced, callers look once a second: %s", type(error).__name__)
 
     def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
-        """Ring anew the lanes whose ring was lost: no mark, or one whose job is in no queue. How many there were.
+        """See `ports.Bell`. A ring is lost when its mark is gone, or names a job that is in no queue."""
+        try:
+            waiting = {direct: set(queue.get_job_ids()) for direct, queue in self._queues.items()}
+            lost = [each for each in lanes if not self._is_waiting(*each, waiting[each[1]])]
+            for lane, direct in lost:
+                job_id = self._ids.new("")
+                self._redis.set(self._ring_key(lane, direct=direct), job_id, ex=RING_SECONDS_MAX)
+                self._enqueue(lane, direct=direct, job_id=job_id)
+        except RedisError as error:
+            log.warning("lanes not rung: %s", type(error).__name__)
+            return 0
+        return len(lost)
 
-        For the sweeper. Raises RedisError when Redis is away.
-        """
-        waiting = {direct: set(queue.get_job_ids()) for direct, queue in self._queues.items()}
-        mended = 0
-        for lane, direct in lanes:
-            key = self._ring_key(lane, direct=direct)
-            rung = self._redis.get(key)
-            if rung is not None and _text(rung) in waiting[direct]:
-                continue
-            job_id = self._ids.new("")
-            self._redis.set(key, job_id, ex=RING_SECONDS_MAX)
-            self._enqueue(lane, direct=direct, job_id=job_id)
-            mended += 1
-        return mended
+    def sweep(self) -> int:
+        """See `ports.Bell`."""
+        try:
+            return sum(leftovers.sweep(queue, now=self._clock.now()) for queue in self._queues.values())
+        except RedisError as error:
+            log.warning("leftovers not swept: %s", type(error).__name__)
+            return 0
+
+    def _is_waiting(self, lane: Lane, direct: bool, waiting: set[str]) -> bool:  # noqa: FBT001  a pair taken apart
+        rung = self._redis.get(self._ring_key(lane, direct=direct))
+        return isinstance(rung, bytes) and rung.decode() in waiting
 
     def _enqueue(self, lane: Lane, *, direct: bool, job_id: str) -> None:
         self._queues[direct].enqueue_call(
@@ -106,7 +115,3 @@ class RqBell:
 def settled_channel(prefix: str) -> str:
     """Where settled operations are announced, by id."""
     return f"{prefix}settled"
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

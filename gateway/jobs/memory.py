@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.domain.operations import Lane, Operation
 
@@ -26,3 +26,14 @@ class MemoryBell:
         """See `ports.Bell`."""
         if self._on_settled is not None:
             self._on_settled(operation)
+
+    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+        """See `ports.Bell`."""
+        lost = [each for each in lanes if each not in self.rung]
+        for lane, direct in lost:
+            self.ring(lane, direct=direct)
+        return len(lost)
+
+    def sweep(self) -> int:
+        """See `ports.Bell`. Nothing is left behind here."""
+        return 0

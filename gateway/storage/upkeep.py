@@ -18,7 +18,8 @@ from gateway.ports import Ids
 from gateway.storage import audit
 from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, settle_row
-from gateway.storage.tables import idempotency_keys, lanes, operations
+from gateway.storage.tables import idempotency_keys, lanes, leaders, operations
+from gateway.storage.upsert import insert_missing
 
 _SWEEPER = "sweeper"
 
@@ -93,6 +94,17 @@ class SqlUpkeep:
             held.append(operations.c.gstin == gstin)
         statement = update(operations).where(*held).values(due_at=at)
         return self._database.write(lambda connection: connection.execute(statement).rowcount)
+
+    def lead(self, role: str, *, holder: str, at: datetime, until: datetime) -> bool:
+        """See `ports.Upkeep`."""
+
+        def work(connection: Connection) -> bool:
+            insert_missing(connection, leaders, {"role": role, "holder": holder, "until": at})
+            mine_or_free = (leaders.c.holder == holder) | (leaders.c.until <= at)
+            taken = update(leaders).where(leaders.c.role == role, mine_or_free).values(holder=holder, until=until)
+            return connection.execute(taken).rowcount == 1
+
+        return self._database.write(work)
 
     def reap(self, *, at: datetime) -> int:
         """See `ports.Upkeep`."""

@@ -1,0 +1,40 @@
+"""What time does: leases that end, windows that close, lanes to ring, keys to forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from gateway.services.ports import Ports
+
+ROLE: Final = "sweeper"
+LEADER_LEASE: Final = timedelta(seconds=10)
+"""After so long without its leader, another sweeper takes over."""
+ROWS_MAX: Final = 500
+"""Rows of each kind in one sweep, so that it stays well within its second; the rest is for the next."""
+REAP_EVERY: Final = 60
+"""Sweeps between two rounds of what is not urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found. All zero for a sweeper that stands by."""
+
+    leads: bool
+    leases: int = 0
+    expired: int = 0
+    rung: int = 0
+    reaped: int = 0
+
+
+def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
+    """One sweep, by the one that leads. `count` is the number of sweeps this process made before."""
+    at = ports.clock.now()
+    if not ports.upkeep.lead(ROLE, holder=holder, at=at, until=at + LEADER_LEASE):
+        return Swept(leads=False)
+    leases = ports.upkeep.end_expired_leases(at=at, rows_max=ROWS_MAX)
+    expired = ports.upkeep.close_windows(at=at, rows_max=ROWS_MAX)
+    rung = ports.bell.mend([(lane, direct) for lane, direct, _ in ports.upkeep.due_lanes(at=at)])
+    reaped = ports.upkeep.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
+    return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped)

@@ -1,0 +1,30 @@
+"""`python -m workers run` and `python -m workers sweep`."""
+
+from __future__ import annotations
+
+import sys
+
+from gateway.observability import configure
+from gateway.settings import Settings
+from gateway.wiring import Wiring
+from workers import sweeper
+from workers.pool import Pool
+
+
+def main(arguments: list[str]) -> int:
+    """Run the process of that name; 2 when there is none."""
+    settings = Settings()
+    configure(settings)
+    wiring = Wiring(settings)
+    if arguments == ["run"]:
+        Pool(wiring).run()
+    elif arguments == ["sweep"]:
+        sweeper.run(wiring)
+    else:
+        sys.stderr.write("usage: python -m workers run|sweep\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
