@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import httpx
-from redis import Redis
+from redis import Redis, RedisError
 from redis.asyncio import Redis as AsyncRedis
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.auth.secrets import ClientSecrets
 from gateway.auth.tokens import AccessTokens, new_signing_key
@@ -27,6 +28,7 @@ from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Vault
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
+from gateway.storage import migrate
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
 from gateway.storage.directory import SqlDirectory
@@ -152,6 +154,20 @@ class Wiring:
         """The callers who wait in this process; belongs to the running event loop."""
         redis = AsyncRedis.from_url(self._redis_url(), health_check_interval=5)
         return Waiters(redis, channel=settled_channel(self.settings.redis_prefix))
+
+    def wrong(self) -> dict[str, str]:
+        """What keeps this process from working, by part; empty when nothing does."""
+        found: dict[str, str] = {}
+        try:
+            if not migrate.is_current(self.database):
+                found["database"] = "Its schema is not the present one: run `mohar migrate`."
+        except SQLAlchemyError as error:
+            found["database"] = f"It does not answer ({type(error).__name__}): check MOHAR_DATABASE_URL."
+        try:
+            self.redis.ping()
+        except (RedisError, Misconfigured) as error:
+            found["redis"] = f"It does not answer ({type(error).__name__}): check MOHAR_REDIS_URL."
+        return found
 
     def _redis_url(self) -> str:
         url = self.settings.redis

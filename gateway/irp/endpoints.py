@@ -22,6 +22,8 @@ GENERATE_IRN: Final = Endpoint("POST", "/eicore/v1.03/Invoice")
 GET_IRN: Final = Endpoint("GET", "/eicore/v1.03/Invoice/irn/{key}")
 GET_IRN_BY_DOCUMENT: Final = Endpoint("GET", "/eicore/v1.03/Invoice/irnbydocdetails")
 GET_GSTIN: Final = Endpoint("GET", "/eivital/v1.04/Master/gstin/{key}")
+_PLAIN: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+"""Uncompressed: an answer's size is then what was read of it."""
 HEARTBEAT: Final = Endpoint("GET", "/eivital/v1.04/heartbeat/ping")
 
 
@@ -32,7 +34,7 @@ def url(route: Route, endpoint: Endpoint, *, key: str = "") -> str:
 
 def headers(route: Route, account: PortalAccount | None = None, session: Session | None = None) -> dict[str, str]:
     """The headers of a call: of the client on all, of the taxpayer and its session where there are any."""
-    names = {"client_id": route.client_id, "client_secret": route.client_secret, "Accept": "application/json"}
+    names = {"client_id": route.client_id, "client_secret": route.client_secret, **_PLAIN}
     if account is not None:
         names["Gstin"] = account.gstin
     if account is not None and session is not None:

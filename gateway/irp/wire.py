@@ -96,7 +96,7 @@ class Wire:
     def _read(self, response: httpx.Response) -> Reply:
         try:
             body = bytearray()
-            for chunk in response.iter_raw():
+            for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > ANSWER_BYTES_MAX:
                     raise LostError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")

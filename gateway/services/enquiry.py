@@ -43,6 +43,11 @@ def operation(id: str, principal: Principal, *, ports: Ports) -> Operation:
     return found
 
 
+def latest(known: Operation, *, ports: Ports) -> Operation:
+    """An operation as it stands now."""
+    return ports.intake.get(known.id) or known
+
+
 def document_of(done: Operation, *, ports: Ports) -> Document | None:
     """The ledger's document that an operation ended in."""
     if done.status not in (Status.SUCCEEDED, Status.CONFLICT):

@@ -1,0 +1,1 @@
+"""HTTP: translation only. What a call means is decided in `gateway.services`."""

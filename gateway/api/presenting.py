@@ -1,0 +1,168 @@
+"""Values as the JSON that clients read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from fastapi.responses import Response
+
+from gateway.domain import canonical, retries
+from gateway.domain.calendar import write_instant
+from gateway.domain.operations import HoldCause, Operation, Status
+from gateway.domain.outcomes import EwayBill, Registration
+from gateway.ports import Document
+
+ADVICE: Final[Mapping[Status, str]] = {
+    Status.QUEUED: "It waits for its turn; nothing needs to be done.",
+    Status.SUBMITTING: "It is being sent; nothing needs to be done.",
+    Status.INDETERMINATE: "The portal may have registered it: do not renumber it. The gateway finds out.",
+    Status.QUARANTINED: (
+        "The portal refused it after an attempt whose outcome is unknown: do not renumber it. "
+        "The gateway looks again until the outcome is certain."
+    ),
+    Status.HELD: "It waits for a cause that is not the document's; it goes on by itself once that is gone.",
+    Status.PARKED: "An operator has to look at it and resume it; do not renumber it.",
+}
+_HELD: Final[Mapping[HoldCause, str]] = {
+    HoldCause.CREDENTIALS: "The portal does not take the GSTIN's login: enter it anew with `mohar gstin add`.",
+    HoldCause.ACCOUNT: "The GSTIN's account at the portal, or the route to it, needs attention.",
+    HoldCause.QUOTA: "The portal has blocked further calls for a while; the gateway tries again every hour.",
+    HoldCause.SIGNING_KEY_UNKNOWN: "The answer is signed with a key that is not installed: `mohar route key` adds it.",
+}
+
+
+def respond(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer, its amounts written as they are."""
+    return Response(
+        canonical.write(content), status_code=status, media_type="application/json", headers=dict(headers or {})
+    )
+
+
+def operation(
+    found: Operation, *, position: int | None = None, attempts: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """An operation. `position` is how many wait before it."""
+    shown: dict[str, Any] = {
+        "id": found.id,
+        "kind": found.kind.value,
+        "status": found.status.value,
+        "irn": found.irn,
+        "irn_confirmed": found.status is Status.SUCCEEDED,
+        "document": {
+            "doc_type": found.doc_type,
+            "doc_no": found.doc_no,
+            "doc_date": found.doc_date.isoformat(),
+            "seller_gstin": found.gstin,
+        },
+        "in_doubt": found.in_doubt,
+        "attempts": found.attempts,
+        "position": position,
+        "hold_cause": found.hold_cause and found.hold_cause.value,
+        "portal_code": found.portal_code,
+        "portal_message": found.portal_message,
+        "created_at": write_instant(found.created_at),
+        "updated_at": write_instant(found.updated_at),
+        "next_attempt_at": _instant(found.due_at),
+        "settles_by": _instant(retries.settles_by(found)),
+        "settled_at": _instant(found.settled_at),
+        "advice": _advice(found),
+        "links": links(found),
+    }
+    if attempts:
+        shown["history"] = [_attempt(each) for each in attempts]
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def registration(registered: Registration) -> dict[str, Any]:
+    """A document as the portal registered it."""
+    return {
+        "irn": registered.irn,
+        "ack_no": registered.ack_no,
+        "ack_date": write_instant(registered.ack_at),
+        "signed_invoice": registered.signed_invoice,
+        "signed_qr": registered.signed_qr,
+        "ewb": _eway_bill(registered.ewb),
+    }
+
+
+def document(held: Document) -> dict[str, Any]:
+    """A document of the ledger, with the operation that brought it."""
+    registered = held.registration
+    return {
+        "id": held.operation_id,
+        "status": held.status,
+        **registration(registered),
+        "document": _details(registered) | {"doc_date": held.doc_date.isoformat()},
+        "links": {
+            "self": f"/irn/{registered.irn}",
+            "operation": f"/operations/{held.operation_id}",
+            "qr_png": f"/irn/{registered.irn}/qr.png",
+            "qr_svg": f"/irn/{registered.irn}/qr.svg",
+        },
+    }
+
+
+def read_back(registered: Registration) -> dict[str, Any]:
+    """A document that the portal gave back and the gateway did not register."""
+    status = "cancelled" if registered.cancelled else "active"
+    return {"status": status, **registration(registered), "document": _details(registered), "source": "portal"}
+
+
+def succeeded(done: Operation, held: Document) -> dict[str, Any]:
+    """The answer to a registration: `status` is the operation's."""
+    return document(held) | {"status": done.status.value}
+
+
+def links(found: Operation) -> dict[str, str]:
+    """Where to go on from an operation."""
+    return {"self": f"/operations/{found.id}", "irn": f"/irn/{found.irn}"}
+
+
+def _details(registered: Registration) -> dict[str, str | Decimal]:
+    return {
+        "doc_type": registered.doc_type,
+        "doc_no": registered.doc_no,
+        "seller_gstin": registered.seller_gstin,
+        "buyer_gstin": registered.buyer_gstin,
+        "total": registered.total,
+    }
+
+
+def _eway_bill(ewb: EwayBill | None) -> dict[str, Any] | None:
+    if ewb is None:
+        return None
+    return {
+        "status": "failed" if ewb.number is None else "generated",
+        "number": ewb.number,
+        "made_at": _instant(ewb.made_at),
+        "valid_until": _instant(ewb.valid_until),
+        "errors": [{"portal_code": code, "message": message} for code, message in ewb.errors],
+        "remarks": ewb.remarks,
+    }
+
+
+def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": row["number"],
+        "route": row["route"],
+        "began_at": write_instant(row["began_at"]),
+        "ended_at": _instant(row["ended_at"]),
+        "looked_up_first": bool(row["in_doubt"]),
+        "meaning": row["meaning"],
+        "certainty": row["certainty"],
+        "portal_code": row["portal_code"],
+        "message": row["message"],
+    }
+
+
+def _advice(found: Operation) -> str | None:
+    if found.status is Status.HELD and found.hold_cause is not None:
+        return _HELD[found.hold_cause]
+    return ADVICE.get(found.status)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else write_instant(at)

@@ -1,0 +1,51 @@
+"""What the endpoints of one process share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import anyio
+from anyio import CapacityLimiter
+from fastapi import Request
+
+from gateway.services.ports import Ports
+from gateway.settings import Settings
+
+Result = TypeVar("Result")
+
+
+class Expecting(Protocol):
+    """Callers who wait for operations; `gateway.jobs.waiting.Waiters`, or a twin in a test."""
+
+    def expecting(self, operation_id: str) -> Any:
+        """An async context manager whose event is set when the operation may be settled."""
+
+    async def start(self) -> None:
+        """Begin to listen."""
+
+    async def stop(self) -> None:
+        """Stop listening."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """One per application."""
+
+    settings: Settings
+    ports: Ports
+    waiters: Expecting
+    ready: Callable[[], dict[str, str]]
+    threads: CapacityLimiter
+
+    async def run(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Run something that blocks, in one of the process' threads."""
+        return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=self.threads)
+
+
+def of(request: Request) -> State:
+    """The state of the application that a request came to."""
+    state: State = request.app.state.mohar
+    return state
