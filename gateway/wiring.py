@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from gateway.storage.routebook import SqlRoutebook
 from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
 from gateway.system import SystemClock, SystemIds
+
+log = logging.getLogger(__name__)
 
 REDIS_SECONDS_MAX = 0.2
 """How long a request waits for Redis: what it does there can be lost, the request must not be slow."""
@@ -154,6 +157,13 @@ class Wiring:
         """The callers who wait in this process; belongs to the running event loop."""
         redis = AsyncRedis.from_url(self._redis_url(), health_check_interval=5)
         return Waiters(redis, channel=settled_channel(self.settings.redis_prefix))
+
+    def report_ready(self, name: str) -> None:
+        """Tell the log, and `mohar up` on the same folder, that this process is at work."""
+        log.info("%s ready", name)
+        folder = self.settings.data_dir / "run"
+        if folder.is_dir():
+            (folder / f"{name}.ready").write_text(str(os.getpid()))
 
     def wrong(self) -> dict[str, str]:
         """What keeps this process from working, by part; empty when nothing does."""

@@ -65,7 +65,7 @@ class Pool:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._process.stopping.set())
         self._start()
-        log.info("worker ready")
+        self._wiring.report_ready("worker")
         self._process.stopping.wait()
         for thread in self._threads:
             thread.join()

@@ -21,7 +21,7 @@ def run(wiring: Wiring) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     ports = wiring.ports
-    log.info("sweeper ready")
+    wiring.report_ready("sweeper")
     count = 0
     while not stopping.wait(wiring.settings.sweep_seconds):
         try:
