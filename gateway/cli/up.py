@@ -123,6 +123,7 @@ class Stack:
             "MOHAR_DATA_DIR": str(self.data),
             "MOHAR_PORT": str(self.port),
             "MOHAR_SANDBOX_URL": self.sandbox_url,
+            "MALLOC_ARENA_MAX": "2",  # glibc keeps a heap per thread otherwise, and gives little of it back
         }
         os.environ.update(settings | self._extra)
         self._settings = Settings()

@@ -20,6 +20,13 @@ SQLITE_BUSY_SECONDS: Final = 10
 WRITE_TRIES_MAX: Final = 5
 """Tries at one transaction that the engine broke off for another's sake (serialization failure, deadlock)."""
 
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
+    "cache_size=-512",  # kB for each of up to 80 connections: the system's own cache serves them all
+)
 _WRITES: Final = "mohar_writes"
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
 
@@ -110,7 +117,7 @@ def _sqlite_engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late: we say it
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={SQLITE_BUSY_SECONDS}000"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
