@@ -90,6 +90,11 @@ class Wiring:
             self._redis_url(), socket_timeout=REDIS_SECONDS_MAX, socket_connect_timeout=REDIS_SECONDS_MAX
         )
 
+    @cached_property
+    def _wire(self) -> Wire:
+        transport = self._outside.transport if self._outside else None
+        return Wire(self.clock, call_seconds=self.settings.call_seconds, transport=transport)
+
     def patient_redis(self) -> Redis:
         """A connection of its own for an RQ worker, which waits on it for jobs."""
         return Redis.from_url(self._redis_url())
@@ -107,11 +112,7 @@ class Wiring:
         routebook = SqlRoutebook(self.database, vault, self.ids)
         outside = self._outside
         limiter = outside.limiter if outside else RedisLimiter(self.redis, prefix=self.settings.redis_prefix)
-        wire = Wire(
-            self.clock,
-            call_seconds=self.settings.call_seconds,
-            transport=outside.transport if outside else None,
-        )
+        wire = self._wire
         sessions = Sessions(routebook=routebook, wire=wire, clock=self.clock, ids=self.ids, worker=self.worker)
         portals = IrpPortals(routebook=routebook, sessions=sessions, wire=wire, limiter=limiter, clock=self.clock)
         return Ports(
@@ -157,6 +158,15 @@ class Wiring:
         """The callers who wait in this process; belongs to the running event loop."""
         redis = AsyncRedis.from_url(self._redis_url(), health_check_interval=5)
         return Waiters(redis, channel=settled_channel(self.settings.redis_prefix))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        if "ports" in self.__dict__:
+            self._wire.close()
+        if "database" in self.__dict__:
+            self.database.close()
+        if "redis" in self.__dict__:
+            self.redis.close()
 
     def report_ready(self, name: str) -> None:
         """Tell the log, and `mohar up` on the same folder, that this process is at work."""

@@ -36,10 +36,10 @@ class EmbeddedRedis:
         settings = {"--port": "0", "--unixsocket": str(self._socket), "--unixsocketperm": "700", "--save": ""}
         settings |= {"--appendonly": "no", "--maxmemory-policy": "noeviction", "--dir": str(self._folder)}
         arguments = [word for pair in settings.items() for word in pair]
-        log = (self._folder / "redis.log").open("wb")
-        self._process = subprocess.Popen(  # noqa: S603  a program that we found ourselves
-            [_server(), *arguments], stdout=log, stderr=log, start_new_session=True
-        )
+        with (self._folder / "redis.log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603  a program that we found ourselves
+                [_server(), *arguments], stdout=log, stderr=log, start_new_session=True
+            )
         self._wait()
 
     def stop(self) -> None:

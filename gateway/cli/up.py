@@ -54,6 +54,14 @@ class Stack:
         self._redis: EmbeddedRedis | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._settings = Settings()
+        self._wiring: Wiring | None = None
+
+    @property
+    def wiring(self) -> Wiring:
+        """Ports on the same database and Redis, in this process. There are some once it was entered."""
+        if self._wiring is None:
+            raise RuntimeError("the stack is not started")
+        return self._wiring
 
     def __enter__(self) -> Self:
         """Start everything; it is ready afterwards."""
@@ -80,6 +88,8 @@ class Stack:
                 child.kill()
                 child.wait()
         self._children.clear()
+        if self._wiring is not None:
+            self._wiring.close()
         if self._redis is not None:
             self._redis.stop()
             self._settings.redis_socket_file.unlink(missing_ok=True)
@@ -133,7 +143,7 @@ class Stack:
             self._settings.redis_socket_file.write_text(self._redis.url)
         if self._settings.master_key_file is None:
             create_master_key(self._settings.master_keys)
-        self.wiring = Wiring(self._settings)
+        self._wiring = Wiring(self._settings)
         migrate.upgrade(self.wiring.database)
         self._spawn("sandbox")
         self._wait("sandbox")

@@ -59,9 +59,7 @@ def settle(operation: Operation, outcome: Outcome, *, at: datetime, pace: Pace) 
     """What an attempt's outcome makes of its operation, which is `submitting`."""
     event = _event(operation, outcome, at=at)
     status = advance(operation, event)
-    in_doubt_since = operation.doubtful_since
-    if outcome.certainty is Certainty.AMBIGUOUS and in_doubt_since is None:
-        in_doubt_since = at
+    in_doubt_since = _doubt(operation) if outcome.certainty is Certainty.AMBIGUOUS else operation.doubtful_since
     settlement = Settlement(
         event=event,
         status=status,
@@ -85,7 +83,7 @@ def lease_ended(operation: Operation, *, at: datetime) -> Settlement:
         event=event,
         status=status,
         due_at=at if status is not Status.PARKED else None,
-        doubtful_since=operation.doubtful_since or at,
+        doubtful_since=_doubt(operation),
         quarantined_since=operation.quarantined_since,
         quarantine_looks=operation.quarantine_looks,
         run_alone=True,
@@ -136,6 +134,11 @@ def _event(operation: Operation, outcome: Outcome, *, at: datetime) -> Event:
 
 def _unknown(operation: Operation) -> Event:
     return Event.LOST if operation.may_send else Event.STILL_QUARANTINED
+
+
+def _doubt(operation: Operation) -> datetime:
+    """Doubt is as old as the beginning of its first attempt: nobody may have taken note until long after."""
+    return operation.doubtful_since or operation.updated_at
 
 
 def _hold_cause(outcome: Outcome) -> HoldCause:

@@ -52,10 +52,19 @@ def quarantine_is_over(looks: int) -> bool:
 
 
 def exhausted(operation: Operation, *, at: datetime) -> bool:
-    """Whether going on would prove nothing: too many attempts, or in doubt for longer than the portal remembers."""
+    """Whether going on would prove nothing: too many attempts, or in doubt for longer than the portal remembers.
+
+    Quarantine begins with a look-up that found nothing. If the portal remembered everything then, what is left to
+    doubt is what landed later, and it remembers that for as long again.
+    """
     if operation.attempts >= ATTEMPTS_MAX:
         return True
-    return operation.doubtful_since is not None and at - operation.doubtful_since >= READ_BACK_WINDOW
+    since = operation.doubtful_since
+    if since is None:
+        return False
+    if operation.quarantined_since is not None and operation.quarantined_since - since < READ_BACK_WINDOW:
+        since = operation.quarantined_since
+    return at - since >= READ_BACK_WINDOW
 
 
 def due(settlement: Settlement, outcome: Outcome, *, attempts: int, at: datetime, pace: Pace) -> datetime | None:
