@@ -39,7 +39,8 @@ FOUND_CHARACTERS_MAX: Final = 40
 """Characters of a found value that a message repeats: enough to recognise it, too few to carry a body into a log."""
 
 _PORTAL_CODE: Final = "5002"
-_UNKNOWN_RANK: Final = 1_000_000
+_OTHERS_COMPARED_MAX: Final = 200
+"""Unknown members among which a missing one is looked for: more are no misspelling."""
 _WIDE: Final = Context(prec=100)  # the usual 28 digits do not hold the quotient of every number that strict JSON takes
 _DIGITS: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _COMPILING: Final = threading.Lock()
@@ -93,10 +94,10 @@ class _Shape:
     ranks: Mapping[tuple[str, ...], int]
 
     def rank(self, path: tuple[str | int, ...]) -> list[tuple[int, str]]:
-        """What paths are sorted by: members as the form lists them, unknown ones behind, lines by their index."""
+        """What paths are sorted by: members as the form lists them, lines by their index."""
         key: list[tuple[int, str]] = []
         for end, part in enumerate(path, start=1):
-            rank = part if isinstance(part, int) else self.ranks.get(_names(path[:end]), _UNKNOWN_RANK)
+            rank = part if isinstance(part, int) else self.ranks[_names(path[:end])]
             key.append((rank, str(part)))
         return key
 
@@ -106,7 +107,7 @@ class _Shape:
         parent = self.rules.get(_names(finding.path[:-1]), {})
         place = _Place(finding.path, rule=rule, parent=parent)
         code, message, help_ = _TELLERS[finding.keyword](place, finding.asked, finding.found)
-        pointer = "".join(f"/{_escaped(_shortened(str(part)))}" for part in finding.path)
+        pointer = "".join(f"/{part}" for part in finding.path)
         return Fault(code=code, at=pointer, message=message, help=help_, portal_code=_PORTAL_CODE)
 
 
@@ -124,7 +125,7 @@ class _Place:
 
     @property
     def name(self) -> str:
-        return _shortened(str(self.path[-1])) if self.path else ""
+        return str(self.path[-1]) if self.path else ""
 
     @property
     def required(self) -> bool:
@@ -185,7 +186,6 @@ def _explainer(
     keywords = {
         "items": items,
         "required": _missing_members,
-        "additionalProperties": _unknown_members,
         "pattern": _wrong_pattern,
         "multipleOf": _too_many_decimals,
     }
@@ -197,11 +197,6 @@ def _explainer(
 def _missing_members(_validator: Any, asked: Any, found: Any, _rule: Any) -> Iterator[ValidationError]:
     if isinstance(found, dict):
         yield from (ValidationError("", path=[name]) for name in asked if name not in found)
-
-
-def _unknown_members(_validator: Any, _asked: Any, found: Any, rule: Any) -> Iterator[ValidationError]:
-    if isinstance(found, dict):
-        yield from (ValidationError("", path=[name]) for name in found if name not in rule["properties"])
 
 
 def _wrong_pattern(_validator: Any, asked: Any, found: Any, _rule: Any) -> Iterator[ValidationError]:
@@ -242,8 +237,11 @@ def _more(count: int, *, exact: bool) -> Fault:
     )
 
 
-def _tell_missing(place: _Place, _asked: Any, _found: Any) -> tuple[str, str, str]:
+def _tell_missing(place: _Place, _asked: Any, found: Any) -> tuple[str, str, str]:
     around = _dotted(place.path[:-1]) if len(place.path) > 1 else "the document"
+    misspelt = _nearest(place.name, found, place.parent)
+    if misspelt is not None:
+        return "schema-required", f"{place} is missing.", f"There is {misspelt}: did you mean {place.name}?"
     return "schema-required", f"{place} is missing.", f"Add the member {place.name}: {around} cannot be without it."
 
 
@@ -297,16 +295,6 @@ def _tell_decimals(place: _Place, asked: Any, found: Any) -> tuple[str, str, str
     return "schema-decimals", message, f"Round it to {places} decimals." if places else "Send a whole number."
 
 
-def _tell_unknown(place: _Place, _asked: Any, _found: Any) -> tuple[str, str, str]:
-    nearest = _nearest(str(place.path[-1]), place.parent)
-    lost = "Take it out: the form has no place for it, and what it says would be lost."
-    return (
-        "schema-unknown-member",
-        f"{_dotted(place.path)} is not a member of the form.",
-        f"Did you mean {nearest}?" if nearest else lost,
-    )
-
-
 def _tell_items(place: _Place, _asked: Any, found: Any) -> tuple[str, str, str]:
     least, most = place.rule.get("minItems", 0), place.rule["maxItems"]
     message = f"{place} has {len(found)} entries; {least} to {most} are allowed."
@@ -323,19 +311,17 @@ _TELLERS: Final[Mapping[str, Callable[[_Place, Any, Any], tuple[str, str, str]]]
     "minimum": _tell_range,
     "maximum": _tell_range,
     "multipleOf": _tell_decimals,
-    "additionalProperties": _tell_unknown,
     "minItems": _tell_items,
     "maxItems": _tell_items,
 }
 
 
-def _nearest(name: str, parent: Mapping[str, Any]) -> str | None:
-    """The known member that a name was probably meant to be."""
-    if len(name) > FOUND_CHARACTERS_MAX:
-        return None
-    known = {each.casefold(): each for each in parent.get("properties", {})}
-    alike = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.8)
-    return known[alike[0]] if alike else None
+def _nearest(name: str, found: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """The unknown member of an object that was probably meant to be the one of that name."""
+    others = [each for each in found if each not in parent.get("properties", {}) and len(each) <= FOUND_CHARACTERS_MAX]
+    unknown = {each.casefold(): each for each in others[:_OTHERS_COMPARED_MAX]}
+    alike = difflib.get_close_matches(name.casefold(), unknown, n=1, cutoff=0.8)
+    return unknown[alike[0]] if alike else None
 
 
 def _names(path: Iterable[str | int]) -> tuple[str, ...]:
@@ -343,7 +329,7 @@ def _names(path: Iterable[str | int]) -> tuple[str, ...]:
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shortened(part)}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".") or "The document"
 
 
@@ -364,7 +350,3 @@ def _is_number(value: Any) -> bool:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= FOUND_CHARACTERS_MAX else text[:FOUND_CHARACTERS_MAX] + "…"
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

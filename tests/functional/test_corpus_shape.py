@@ -15,24 +15,16 @@ from gateway.domain import strict_json
 
 CORPUS = Path(os.environ.get("MOHAR_TEST_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus")
 
-PORTAL_MEMBERS = "it is a copy of what a portal gave back, with members that no client sends"
-OLD_VERSION = "it is of version 1.01, which the portals take no more"
-OLD_VERSION_COPY = "it is of version 1.01, and a copy of what a portal gave back"
-OLD_VERSION_MISSPELT = "it is of version 1.01, with a null and misspelt members"
+NULLS = "it has members that are null"
 
 KNOWN: Mapping[str, tuple[str, set[tuple[str, str]]]] = {
     "Mahesh3300_INV_10040723.json": (
-        "it is a vendor's own form with renamed members",
+        "it is a vendor's own form: nulls, and required members under other names",
         {
             ("schema-null", "EwbDtls"),
             ("schema-null", "RefDtls"),
             ("schema-required", "DispDtls"),
             ("schema-required", "ShipDtls"),
-            ("schema-unknown-member", ""),
-            ("schema-unknown-member", "DispDtls"),
-            ("schema-unknown-member", "ItemList"),
-            ("schema-unknown-member", "RefDtls"),
-            ("schema-unknown-member", "ShipDtls"),
         },
     ),
     "OmkarGharat_CRN_CRN_2024_001.json": (
@@ -43,49 +35,9 @@ KNOWN: Mapping[str, tuple[str, set[tuple[str, str]]]] = {
         "the buyer's GSTIN has 16 characters",
         {("schema-pattern", "BuyerDtls")},
     ),
-    "anil-CT1607_INV_DAOC_007.json": (
-        OLD_VERSION_MISSPELT,
-        {
-            ("schema-enum", ""),
-            ("schema-null", "TranDtls"),
-            ("schema-unknown-member", "PayDtls"),
-            ("schema-unknown-member", "RefDtls"),
-        },
-    ),
-    "anil-CT1607_INV_DAOC_007__2.json": (OLD_VERSION, {("schema-enum", "")}),
-    "anil-CT1607_INV_DAOC_007__3.json": (OLD_VERSION, {("schema-enum", "")}),
-    "anil-CT1607_INV_DOC_007.json": (
-        OLD_VERSION_MISSPELT,
-        {
-            ("schema-enum", ""),
-            ("schema-null", "TranDtls"),
-            ("schema-unknown-member", "PayDtls"),
-            ("schema-unknown-member", "RefDtls"),
-        },
-    ),
-    "gstzen_with_disp_ship.json": (PORTAL_MEMBERS, {("schema-unknown-member", "ItemList")}),
-    "kiransgbd744_INV_DD-20200804-9.json": (
-        OLD_VERSION_COPY,
-        {("schema-enum", ""), ("schema-unknown-member", ""), ("schema-unknown-member", "ItemList")},
-    ),
-    "mastergst_swagger_generate.json": (
-        "it has a null and members in another case",
-        {
-            ("schema-null", "TranDtls"),
-            ("schema-unknown-member", "EwbDtls"),
-            ("schema-unknown-member", "ItemList"),
-            ("schema-unknown-member", "PayDtls"),
-            ("schema-unknown-member", "RefDtls"),
-        },
-    ),
-    "nehajha123321_INV_SAMPLES_0001.json": (
-        PORTAL_MEMBERS,
-        {("schema-unknown-member", ""), ("schema-unknown-member", "ItemList")},
-    ),
-    "nehajha123321_INV_SAMPLES_0003.json": (
-        PORTAL_MEMBERS,
-        {("schema-unknown-member", ""), ("schema-unknown-member", "ItemList")},
-    ),
+    "anil-CT1607_INV_DAOC_007.json": (NULLS, {("schema-null", "TranDtls")}),
+    "anil-CT1607_INV_DOC_007.json": (NULLS, {("schema-null", "TranDtls")}),
+    "mastergst_swagger_generate.json": (NULLS, {("schema-null", "TranDtls")}),
 }
 
 

@@ -90,7 +90,7 @@ def test_the_largest_amount_passes_and_the_next_does_not() -> None:
         ("ItemList", [], "has 0 entries; 1 to 1000 are allowed.", "Send at least 1."),
         ("ValDtls", [], "is an array, where an object belongs.", "Send an object."),
         ("DocDtls.Typ", "inv", 'is "inv"; allowed is "INV" or "CRN" or "DBN".', 'Write it in capitals: "INV".'),
-        ("Version", "1.01", 'is "1.01"; allowed is "1.1".', "Send a value from this list, written exactly so."),
+        ("Version", "1.0", 'is "1.0"; allowed is "1.1" or "1.01".', "Send a value from this list, written exactly so."),
         ("BuyerDtls.Pos", None, "is null, which says nothing.", "Give it a value; it cannot be left out."),
         ("BuyerDtls.Pin", None, "is null, which says nothing.", "Leave it out instead."),
         (
@@ -147,34 +147,21 @@ def test_a_missing_member_is_named_where_it_belongs() -> None:
     assert fault.help == "Add the member Gstin: SellerDtls cannot be without it."
 
 
-@pytest.mark.parametrize(
-    ("name", "help_"),
-    [
-        ("GSTIN", "Did you mean Gstin?"),
-        ("gstin", "Did you mean Gstin?"),
-        ("TradeNm", "Did you mean TrdNm?"),
-        ("Remarks", "Take it out: the form has no place for it, and what it says would be lost."),
-    ],
-)
-def test_a_misspelt_member_is_recognised(name: str, help_: str) -> None:
-    """An unknown member is a fault, and a known one that it looks like is offered."""
+@pytest.mark.parametrize("name", ["GSTIN", "gstin", "Gstn"])
+def test_a_misspelt_member_is_recognised(name: str) -> None:
+    """A missing member is looked for among the unknown ones beside it."""
     of = document()
-    of["SellerDtls"][name] = "x"
+    of["SellerDtls"][name] = of["SellerDtls"].pop("Gstin")
     fault = only_fault(of)
-    assert (fault.code, fault.at, fault.help) == ("schema-unknown-member", f"/SellerDtls/{name}", help_)
-    assert fault.message == f"SellerDtls.{name} is not a member of the form."
+    assert (fault.code, fault.at) == ("schema-required", "/SellerDtls/Gstin")
+    assert fault.help == f"There is {name}: did you mean Gstin?"
 
 
-def test_a_pointer_escapes_and_a_hostile_name_is_shortened() -> None:
-    """The pointer follows RFC 6901; a name of a megabyte is neither compared nor repeated."""
+def test_a_member_that_the_form_does_not_know_is_passed_over() -> None:
+    """The portal ignores such members, so they are no fault, whatever they hold."""
     of = document()
-    of["SellerDtls"]["a/b~c"] = 1
-    assert only_fault(of).at == "/SellerDtls/a~1b~0c"
-    of = document()
-    of["SellerDtls"]["x" * 1_000_000] = 1
-    fault = only_fault(of)
-    assert fault.at == f"/SellerDtls/{'x' * 40}…"
-    assert len(fault.message) < 100
+    of["AckNo"], of["SellerDtls"]["Remarks"], of["ItemList"][0]["ItemNo"] = None, "x", 0
+    assert shape.check(of) == []
 
 
 def test_all_faults_come_at_once_in_the_order_of_the_form() -> None:
@@ -186,18 +173,15 @@ def test_all_faults_come_at_once_in_the_order_of_the_form() -> None:
     of["ItemList"][10]["HsnCd"] = "1"
     of["ItemList"][2]["TotAmt"] = None
     of["ItemList"][2]["SlNo"] = ""
-    of["BuyerDtls"] = {**of["BuyerDtls"], "Zone": "South", "Pos": "0"}
+    of["BuyerDtls"]["Pos"] = "0"
     del of["SellerDtls"]["LglNm"]
-    of["Note"] = ""
     assert [each.at for each in shape.check(of)] == [
         "/SellerDtls/LglNm",
         "/BuyerDtls/Pos",
-        "/BuyerDtls/Zone",
         "/ItemList/2/SlNo",
         "/ItemList/2/TotAmt",
         "/ItemList/10/HsnCd",
         "/EwbDtls/Distance",
-        "/Note",
     ]
 
 
@@ -276,10 +260,10 @@ def test_a_schema_is_compiled_once_however_many_ask() -> None:
 
 
 def test_the_schema_file_keeps_the_conventions_that_messages_rest_on() -> None:
-    """Every object is closed, every property has a title, every pattern is anchored and told, every step is a ten."""
+    """Every object is open, every property has a title, every pattern is anchored and told, every step is a ten."""
     for place, rule in subschemas(SCHEMA):
         if "properties" in rule:
-            assert rule["additionalProperties"] is False, place
+            assert "additionalProperties" not in rule, place
             assert all("title" in each for each in rule["properties"].values()), place
             assert set(rule.get("required", ())) <= set(rule["properties"]), place
         if "pattern" in rule:
