@@ -1,0 +1,108 @@
+"""Portals, the limit they share, and the bell that wakes the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from gateway.domain.operations import Lane, Operation
+from gateway.domain.outcomes import Outcome, Registration
+from gateway.domain.token_bucket import Limit
+from gateway.ports.directory import Route, Seller
+from gateway.ports.work import Attempt
+
+
+class Conversation(Protocol):
+    """The calls of one attempt. Nothing raises but LeaseLostError, through `keep_lease`: every end is an Outcome.
+
+    `keep_lease` is called before every wire call after the first, and raises when the lease is gone.
+    """
+
+    def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
+        """Send the request, and read and compare what came of it."""
+
+    def look_up(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
+        """Find out whether it is registered. `Meaning.ABSENT` only when the portal says that it has no such thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoPermit:
+    """The shared limit has no room for a first call before so many seconds."""
+
+    wait_seconds: float
+
+
+class Portals(Protocol):
+    """All portals, by route."""
+
+    def converse(self, operation: Operation, *, route: str) -> Conversation | NoPermit:
+        """Take a permit for a first call, waiting a little where that is enough."""
+
+
+class LimiterAwayError(Exception):
+    """Nobody can say whether a call is allowed: so it is not."""
+
+
+class Limiter(Protocol):
+    """The limit that all callers of a GSP account share. Every method raises LimiterAwayError."""
+
+    def take(self, buckets: Mapping[str, Limit], *, patience_seconds: float) -> float | None:
+        """One permit of every bucket, to be used after so many seconds; None when that is more than the patience."""
+
+    def wait(self, buckets: Mapping[str, Limit]) -> float:
+        """How long a call would wait now, in seconds; nothing is taken."""
+
+    def drain(self, buckets: Mapping[str, Limit], *, seconds: float) -> None:
+        """Empty the buckets for so long: the portal said that it is too much."""
+
+
+class Enquiries(Protocol):
+    """Questions to a portal that change nothing there. Each raises Throttled or Unavailable when it cannot be asked."""
+
+    def read_back(
+        self, seller: Seller, *, irn: str | None = None, details: tuple[str, str, date] | None = None
+    ) -> Registration | None:
+        """A document of the seller by IRN, or by type, number and date; None when the portal has none."""
+
+    def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
+        """What the portal knows of a GSTIN, in its own words; None when it knows none such."""
+
+    def heartbeat(self, route: Route) -> str:
+        """The portal's sign of life, in its own words."""
+
+    def allowance(self, seller: Seller) -> Mapping[str, Limit]:
+        """The buckets that the seller's calls count in."""
+
+
+class Health(Protocol):
+    """Whether a route answers, as its real traffic shows."""
+
+    def failed(self, route: str) -> None:
+        """A call got no answer. Never raises."""
+
+    def answered(self, route: str) -> None:
+        """A call got one. Never raises."""
+
+    def down_seconds(self, route: str) -> int:
+        """0, or how long the route is taken to be down from now. Never raises."""
+
+
+class Bell(Protocol):
+    """Wakes the workers of a lane, and the callers who wait. It may be lost, doubled or late."""
+
+    def ring(self, lane: Lane, *, direct: bool) -> None:
+        """A lane has due rows. Never raises: whatever it loses, the sweeper finds."""
+
+    def answered(self, lane: Lane, *, direct: bool) -> None:
+        """A drain begins: the next ring is a new one."""
+
+    def settled(self, operation: Operation) -> None:
+        """Tell whoever waits for this operation. Never raises."""
+
+    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+        """Ring anew those of the lanes (with whether direct) whose ring was lost; how many. Never raises."""
+
+    def sweep(self) -> int:
+        """Remove what dead workers left behind; how much. Never raises."""

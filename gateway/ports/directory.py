@@ -1,0 +1,162 @@
+"""Who may call, and the way to a portal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.domain.audit import Record
+from gateway.domain.operations import Environment
+from gateway.domain.token_bucket import Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A program with OAuth credentials."""
+
+    id: str
+    environment: Environment
+    org_id: str
+    name: str
+    secret_digest: bytes = field(repr=False)
+    respond_async: bool
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """That a client may speak for a GSTIN."""
+
+    client_id: str
+    gstin: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seller:
+    """A taxpayer whom the gateway serves."""
+
+    environment: Environment
+    gstin: str
+    org_id: str
+    route: str
+    reporting_days: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One way to a portal. `limits` are per taxpayer (`gstin`) and for the whole GSP account (`account`)."""
+
+    name: str
+    environment: Environment
+    base_url: str
+    gsp_account: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    enforce_check_digit: bool
+    pace: str
+    limits: Mapping[str, Limit]
+    relogin_seconds_min: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalAccount:
+    """A taxpayer's login at a portal."""
+
+    id: str
+    environment: Environment
+    gstin: str
+    route: str
+    user_name: str = field(repr=False)
+    password: str = field(repr=False)
+    refused_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A login's yield. `generation` counts the logins of an account, so that one is not thrown away twice."""
+
+    account_id: str
+    generation: int
+    token: str = field(repr=False)
+    session_key: bytes = field(repr=False)
+    expires_at: datetime
+    renewed_at: datetime
+
+
+class Directory(Protocol):
+    """Organisations, sellers, clients and what they may."""
+
+    def add_organisation(self, *, id: str, name: str, record: Record) -> None:
+        """A new organisation."""
+
+    def organisations(self) -> Sequence[Mapping[str, Any]]:
+        """All of them, oldest first."""
+
+    def put_seller(self, seller: Seller, *, record: Record) -> None:
+        """A taxpayer, new or changed. Raises Clash when another organisation has it."""
+
+    def seller(self, *, environment: Environment, gstin: str) -> Seller | None:
+        """One taxpayer."""
+
+    def sellers(self) -> Sequence[Seller]:
+        """All of them."""
+
+    def add_client(self, client: Client, grants: Sequence[Grant], *, record: Record) -> None:
+        """A new client, with what it may."""
+
+    def client(self, id: str) -> Client | None:
+        """One client, revoked or not."""
+
+    def grants(self, client_id: str) -> Sequence[Grant]:
+        """What it may now: withdrawn grants are not in it."""
+
+    def token_keys(self) -> Sequence[tuple[str, bytes, str]]:
+        """Keys that sign access tokens, newest first: key id, sealed private key, public key (PEM)."""
+
+    def add_token_key(self, *, kid: str, private_sealed: bytes, public_pem: str, at: datetime) -> None:
+        """A new signing key."""
+
+
+class Routebook(Protocol):
+    """Routes, their keys, and the logins of taxpayers. What is secret is sealed before it reaches a table."""
+
+    def put_route(self, route: Route, *, record: Record) -> None:
+        """A route, new or changed."""
+
+    def route(self, name: str) -> Route:
+        """One route. Raises Misconfigured when there is none of that name."""
+
+    def routes(self) -> Sequence[Route]:
+        """All of them."""
+
+    def add_portal_key(self, *, route: str, purpose: str, kid: str, pem: str, record: Record) -> None:
+        """A portal's public key: `login` or `signing`."""
+
+    def portal_keys(self, *, route: str, purpose: str) -> Mapping[str, str]:
+        """Key id to PEM; the newest comes last."""
+
+    def put_account(self, account: PortalAccount, *, org_id: str, record: Record) -> None:
+        """A taxpayer's login, new or replaced; a refusal that stood against the old one is forgotten."""
+
+    def account(self, *, environment: Environment, gstin: str, route: str) -> PortalAccount | None:
+        """A taxpayer's login on a route."""
+
+    def refuse_account(self, account_id: str, *, code: str, record: Record) -> None:
+        """The portal does not take this login: no further tries until it is changed."""
+
+    def session(self, account_id: str, *, system: str) -> Session | None:
+        """The session that all workers share."""
+
+    def lease_session(
+        self, account_id: str, *, system: str, generation: int, at: datetime, until: datetime
+    ) -> str | None:
+        """The right to log in, to one caller at a time, if `generation` is still the latest; a token, or None."""
+
+    def store_session(self, session: Session, *, system: str, token: str, record: Record) -> bool:
+        """Put a new session in the place of the old one; false when the right to do so has ended."""
+
+    def release_session(self, account_id: str, *, system: str, token: str) -> None:
+        """Give the right to log in back without having done so."""

@@ -1,0 +1,215 @@
+"""Operations and documents: as clients make them, as workers move them, as time does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from gateway.domain.audit import Record
+from gateway.domain.operations import Environment, HoldCause, Kind, Lane, Operation
+from gateway.domain.outcomes import Outcome, Registration
+from gateway.domain.settlement import Event, Settlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOperation:
+    """What a client asks, validated, before it has a row."""
+
+    id: str
+    org_id: str
+    environment: Environment
+    gstin: str
+    client_id: str
+    kind: Kind
+    direct: bool
+    doc_type: str
+    doc_no: str
+    doc_date: date
+    financial_year: str
+    number_key: str
+    irn: str
+    content_digest: str
+    request: bytes
+    payload: bytes
+    request_id: str
+    deadline_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """A client's own name for a request, good for 24 hours."""
+
+    client_id: str
+    key: str
+    fingerprint: str
+    expires_at: datetime
+
+
+class Reception(StrEnum):
+    """How a request met what is known already."""
+
+    ACCEPTED = "accepted"
+    SAME_KEY = "same key"
+    SAME_DOCUMENT = "same document"
+    KEY_REUSED = "key reused"
+    OTHER_DOCUMENT = "other document"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The operation that a request made, or met."""
+
+    reception: Reception
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row in hand, until `lease_until`. A write with another token than the row's changes nothing.
+
+    `more` tells that another row of its lane was due at that moment.
+    """
+
+    operation: Operation
+    token: str
+    lease_until: datetime
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a portal, on record before its first byte is sent. `operation` is `submitting`."""
+
+    id: str
+    number: int
+    worker: str
+    operation: Operation
+    claim: Claim
+    route: str
+    payload: bytes
+    kept_answer: bytes | None
+
+
+class LeaseLostError(Exception):
+    """The lease ended and somebody else may hold the row: whoever raised this changed nothing and must stop."""
+
+
+class Intake(Protocol):
+    """Operations as clients make and read them. Every method is one transaction."""
+
+    def find_by_key(self, key: IdempotencyKey, *, at: datetime) -> Received | None:
+        """What this client's key stands for, if it was used within its life."""
+
+    def find_by_identity(self, new: NewOperation) -> Received | None:
+        """The operation that holds this document's number, if one does."""
+
+    def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
+        """Store an operation with its key, its claim on the number and its evidence, or read back who came first."""
+
+    def get(self, id: str) -> Operation | None:
+        """One operation."""
+
+    def attempts_of(self, id: str) -> Sequence[Mapping[str, Any]]:
+        """The tries at it, oldest first."""
+
+    def queued_ahead(self, operation: Operation) -> int:
+        """How many rows of its lane come before it."""
+
+    def open_direct(self, lane: Lane) -> int:
+        """How many direct calls of a lane are admitted and not settled."""
+
+
+class Work(Protocol):
+    """Operations as workers move them. Every method is one transaction."""
+
+    def claim(
+        self, lane: Lane, *, direct: bool, owner: str, at: datetime, lease_until: datetime, leases_max: int
+    ) -> Claim | None:
+        """Lease the next due row of a lane, unless `leases_max` are leased already or the lane is out of permits."""
+
+    def renew(self, claim: Claim, *, until: datetime) -> Claim:
+        """Lengthen a lease. Raises LeaseLostError."""
+
+    def release(self, claim: Claim, *, due_at: datetime) -> None:
+        """Give a row back untouched."""
+
+    def block_lane(self, lane: Lane, *, direct: bool, until: datetime) -> None:
+        """Note that a lane has no permits for one class of calls until then."""
+
+    def begin_attempt(self, claim: Claim, *, route: str, worker: str, at: datetime) -> Attempt:
+        """Write down that a try begins: from here on the row is in doubt if we die. Raises LeaseLostError."""
+
+    def record(self, attempt: Attempt, settlement: Settlement, outcome: Outcome, *, at: datetime) -> Operation:
+        """Write down what a try meant, with its evidence and what it changes in the ledger. Raises LeaseLostError."""
+
+
+class Upkeep(Protocol):
+    """Operations as time moves them, or a person. Every method is one transaction, or one per row."""
+
+    def close(self, id: str, event: Event, *, actor: str, at: datetime) -> Operation:
+        """Withdraw or expire an operation that never reached the portal."""
+
+    def resume(self, id: str, *, actor: str, at: datetime) -> Operation:
+        """Take a parked operation up again."""
+
+    def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
+        """Bring back the rows whose lease is over; how many there were."""
+
+    def close_windows(self, *, at: datetime, rows_max: int) -> int:
+        """Expire what waited past its legal deadline."""
+
+    def due_lanes(self, *, at: datetime) -> Sequence[tuple[Lane, bool, int]]:
+        """The lanes to ring: lane, whether direct, and how many rows are due."""
+
+    def wake_held(
+        self, *, environment: Environment, gstin: str | None, causes: Sequence[HoldCause], at: datetime
+    ) -> int:
+        """Make held operations due because the cause may be gone; how many."""
+
+    def lead(self, role: str, *, holder: str, at: datetime, until: datetime) -> bool:
+        """Whether `holder` has the role, alone, until then: taken if it is free, renewed if it is held already."""
+
+    def reap(self, *, at: datetime) -> int:
+        """Remove idempotency keys past their life; how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A row of the ledger: a document as it stands at the portal."""
+
+    environment: Environment
+    org_id: str
+    gstin: str
+    operation_id: str
+    doc_date: date
+    ours: bool
+    status: str
+    registration: Registration
+
+
+class Ledger(Protocol):
+    """What is true at the portal, as far as we were told."""
+
+    def by_irn(self, *, environment: Environment, gstin: str, irn: str) -> Document | None:
+        """One document of a seller."""
+
+    def by_operation(self, operation_id: str) -> Document | None:
+        """The document that an operation ended in."""
+
+    def operation_on(
+        self, *, environment: Environment, gstin: str, financial_year: str, doc_type: str, number_key: str
+    ) -> Operation | None:
+        """The operation that holds a number, registered or still under way."""
+
+    def operation_of_irn(self, *, environment: Environment, gstin: str, irn: str) -> Operation | None:
+        """The latest operation whose (predicted) IRN this is."""
+
+
+class Auditor(Protocol):
+    """Audit records of what is no transition of an operation."""
+
+    def write(self, *records: Record) -> None:
+        """Write records in a transaction of their own."""
