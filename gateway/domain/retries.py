@@ -25,7 +25,7 @@ class Pace:
 STANDARD: Final = Pace(unknown=(5, 30, 120, 600, 1800), unreached=(2, 10, 60, 300))
 """For the government's portals: a first look soon, because most answers are only late; then rarely, because NIC counts
 repeated calls among its top errors."""
-BRISK: Final = Pace(unknown=(1, 2, 5, 10, 30), unreached=(1, 2, 5, 10))
+BRISK: Final = Pace(unknown=(1, 1, 2, 3, 5), unreached=(1, 1, 2, 5))
 """For the sandbox: a developer should see a recovery, not wait for it."""
 PACES: Final[Mapping[str, Pace]] = {"standard": STANDARD, "brisk": BRISK}
 

@@ -10,6 +10,9 @@ from gateway.ports import Clock, Limiter, LimiterAwayError, Route
 
 PATIENCE_SECONDS = 5.0
 """How long a call that is under way waits for its permit. Well below what its lease has left."""
+ACCOUNT_PAUSE_SECONDS = 1
+"""A throttle answer names nobody. If the account as a whole was meant, its other sellers will be told so themselves."""
+_ACCOUNT = ":account"
 LIMITER_AWAY_SECONDS = 1
 """When the limiter cannot be asked nothing is allowed, and it is asked again after so long."""
 
@@ -17,7 +20,7 @@ LIMITER_AWAY_SECONDS = 1
 def buckets(route: Route, gstin: str) -> dict[str, Limit]:
     """The buckets that a call of a seller on a route counts in. One tag: a Redis Cluster keeps them together."""
     tag = f"{{{route.gsp_account}}}"
-    named = {"account": f"{tag}:account", "gstin": f"{tag}:gstin:{gstin}"}
+    named = {"account": f"{tag}{_ACCOUNT}", "gstin": f"{tag}:gstin:{gstin}"}
     return {name: route.limits[kind] for kind, name in named.items() if kind in route.limits}
 
 
@@ -53,9 +56,11 @@ class Permits:
         )
 
     def punish(self, seconds: int) -> None:
-        """The portal said that it is too much: nobody calls for so long."""
+        """The portal said that it is too much: this seller waits for so long, the others of the account a moment."""
         try:
-            self._limiter.drain(self._wanted, seconds=seconds)
+            for name, limit in self._wanted.items():
+                shared = name.endswith(_ACCOUNT)
+                self._limiter.drain({name: limit}, seconds=min(seconds, ACCOUNT_PAUSE_SECONDS) if shared else seconds)
         except LimiterAwayError:  # then nobody gets a permit anyway
             return
 
