@@ -42,7 +42,7 @@ def gstin_check_digit_holds(gstin: str) -> bool:
 
 
 def masked_gstin(gstin: str) -> str:
-    """A GSTIN for logs: characters 6 to 9 hidden, because 3 to 12 are a PAN, a proprietor's personal data."""
+    """A GSTIN for logs: characters 6 to 11 hidden, because 3 to 12 are a PAN, a proprietor's personal data."""
     return f"{gstin[:5]}****{gstin[-4:]}" if len(gstin) == GSTIN_LENGTH else "****"
 
 

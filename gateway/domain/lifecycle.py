@@ -100,6 +100,7 @@ def resume(operation: Operation, *, at: datetime) -> Settlement:
         doubtful_since=operation.doubtful_since or at,
         quarantined_since=operation.quarantined_since,
         quarantine_looks=operation.quarantine_looks,
+        run_alone=operation.run_alone,  # what was parked for its crashes may crash again
     )
 
 

@@ -40,6 +40,8 @@ _BRACES_AS_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _STRINGS: Final = re.compile(rb'(?:"[^"]*+(?:"|\Z))++')
 _SURROGATE_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_LONG_RUN: Final = b"0" * (NUMBER_CHARACTERS_MAX // 2)
 _FORBIDDEN_ESCAPE: Final = re.compile(rb"\\(?:[bfnrt]|u00[01][0-9a-fA-F]|u[dD][89a-fA-F])")
 
 
@@ -70,7 +72,7 @@ def read(raw: bytes) -> Any:
     if escapes:
         _refuse_escapes(plain)
     try:
-        return _READER.decode(text)
+        return (_PLAIN_READER if _numbers_are_plain(raw) else _READER).decode(text)
     except json.JSONDecodeError as error:
         raise _syntax_fault(error) from None
     except JsonFault as fault:
@@ -115,6 +117,16 @@ def _refuse_depth(plain: bytes) -> None:
             f"Objects and arrays are nested more than {DEPTH_MAX} deep.",
             help="Send the document in its own shape, without wrapping.",
         )
+
+
+def _numbers_are_plain(raw: bytes) -> bool:
+    """Whether no number can be past a limit: none has an exponent, and none has many digits before or behind its point.
+
+    With at most 19 digits on each side, a sign and a point, a number has at most 40 characters. Strings are not told
+    from numbers, which is cheap and safe: a hash in a string costs the careful reader, and nothing else.
+    """
+    digits = raw.translate(_DIGITS_AS_ZERO)
+    return b"0e" not in digits and _LONG_RUN not in digits
 
 
 def _refuse_escapes(plain: bytes) -> None:
@@ -266,3 +278,5 @@ def _escaped(name: str) -> str:
 _READER: Final = json.JSONDecoder(
     parse_int=_whole, parse_float=_fraction, parse_constant=_constant, object_pairs_hook=_members
 )
+# It calls back into Python for no number, which is what the careful one spends a third of its time on.
+_PLAIN_READER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_members)

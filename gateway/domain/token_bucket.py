@@ -67,6 +67,6 @@ def take(
     return Grant(granted=True, wait_us=wait), after
 
 
-def drained(limit: Limit, *, now_us: int, seconds: float) -> int:
-    """The horizon of a bucket that has its next permit only after so many seconds."""
-    return now_us + int(seconds * MICROSECONDS) + (limit.burst - 1) * limit.interval_us
+def drained(limit: Limit, *, now_us: int, pause_us: int) -> int:
+    """The horizon of a bucket that has its next permit only after a pause."""
+    return now_us + pause_us + (limit.burst - 1) * limit.interval_us

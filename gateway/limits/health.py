@@ -64,8 +64,9 @@ class MemoryHealth:
 
     def failed(self, route: str) -> None:
         """See `ports.Health`."""
-        count, _ = self._failures.get(route, (0, 0.0))
-        self._failures[route] = (count + 1, self._clock.monotonic() + DOWN_SECONDS)
+        now = self._clock.monotonic()
+        count, until = self._failures.get(route, (0, 0.0))
+        self._failures[route] = (count + 1 if until > now else 1, now + DOWN_SECONDS)
 
     def answered(self, route: str) -> None:
         """See `ports.Health`."""

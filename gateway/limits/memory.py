@@ -44,7 +44,7 @@ class MemoryLimiter:
         now_us = self._now_us()
         with self._lock:
             for name, limit in buckets.items():
-                least = token_bucket.drained(limit, now_us=now_us, seconds=seconds)
+                least = token_bucket.drained(limit, now_us=now_us, pause_us=int(seconds * MICROSECONDS))
                 self._horizons[name] = max(self._horizons.get(name, 0), least)
 
     def _now_us(self) -> int:

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
-CONNECTIONS_MAX: Final = 80
-"""Connections of one process: its worker threads (about 32), its callers' reads (40), and room."""
+CONNECTIONS_MAX: Final = 45
+"""Connections of one process: one for each of its threads (36 in a worker, 40 in an api), and room."""
 SQLITE_BUSY_SECONDS: Final = 10
 """How long SQLite waits for its own lock; with ours in front of it, only a foreign program can make it wait."""
 WRITE_TRIES_MAX: Final = 5
@@ -25,7 +25,7 @@ _PRAGMAS: Final = (
     "synchronous=FULL",
     "foreign_keys=ON",
     f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
-    "cache_size=-512",  # kB for each of up to 80 connections: the system's own cache serves them all
+    "cache_size=-512",  # kB for each connection: the system's own cache serves them all
 )
 _WRITES: Final = "mohar_writes"
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})

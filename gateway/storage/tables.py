@@ -37,7 +37,8 @@ def _id(name: str = "id") -> Column[str]:
 
 
 def _environment() -> Column[str]:
-    return Column("environment", String(4), CheckConstraint("environment IN ('test', 'live')", name="environment"))
+    known = CheckConstraint("environment IN ('test', 'live')", name="environment")
+    return Column("environment", String(4), known, nullable=False)
 
 
 # Who may call ---------------------------------------------------------------------------------------------------------

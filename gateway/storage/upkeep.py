@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
@@ -45,7 +46,7 @@ class SqlUpkeep:
         with self._database.read() as connection:
             ids = connection.execute(over).scalars().all()
         for id in ids:
-            self._database.write(lambda connection, id=id: self._end_lease(connection, id, at))  # type: ignore[misc]
+            self._database.write(partial(self._end_lease, id=id, at=at))
         return len(ids)
 
     def close_windows(self, *, at: datetime, rows_max: int) -> int:

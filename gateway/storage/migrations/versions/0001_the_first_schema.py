@@ -66,7 +66,7 @@ def upgrade() -> None:
     op.create_table(
         "routes",
         sa.Column("name", sa.String(length=40), nullable=False),
-        sa.Column("environment", sa.String(length=4), nullable=True),
+        sa.Column("environment", sa.String(length=4), nullable=False),
         sa.Column("base_url", sa.String(length=300), nullable=False),
         sa.Column("gsp_account", sa.String(length=80), nullable=False),
         sa.Column("client_id", sa.String(length=200), nullable=False),
@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("limits", sa.JSON(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("routes_pkey")),
+        sa.CheckConstraint("environment IN ('test', 'live')", name=op.f("routes_environment")),
     )
     op.create_table(
         "token_keys",
@@ -112,7 +113,7 @@ def upgrade() -> None:
     op.create_table(
         "operations",
         sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("environment", sa.String(length=4), nullable=True),
+        sa.Column("environment", sa.String(length=4), nullable=False),
         sa.Column("org_id", sa.String(length=40), nullable=False),
         sa.Column("gstin", sa.String(length=15), nullable=False),
         sa.Column("client_id", sa.String(length=40), nullable=False),
@@ -150,6 +151,7 @@ def upgrade() -> None:
         sa.Column("settled_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["org_id"], ["organisations.id"], name=op.f("operations_org_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("operations_pkey")),
+        sa.CheckConstraint("environment IN ('test', 'live')", name=op.f("operations_environment")),
     )
     with op.batch_alter_table("operations", schema=None) as batch_op:
         batch_op.create_index(

@@ -1,0 +1,155 @@
+"""The session that all workers of an account share: one login for a herd, one repeat for a session that ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gateway.auth.vault import MasterKeyVault
+from gateway.domain.operations import HoldCause
+from gateway.domain.outcomes import Meaning, Outcome
+from gateway.irp.permits import Permits
+from gateway.irp.session import Sessions
+from gateway.irp.wire import Wire
+from gateway.limits.memory import MemoryLimiter
+from gateway.ports import Session
+from gateway.sandbox import in_process
+from gateway.sandbox.keys import SandboxKeys
+from gateway.sandbox.portal import Sandbox
+from gateway.sandbox.wire import Request
+from gateway.storage import migrate
+from gateway.storage.database import Database
+from gateway.storage.directory import SqlDirectory
+from gateway.storage.routebook import SqlRoutebook
+from gateway.system import SystemClock, SystemIds
+from tests import support
+
+WORKERS = 20
+
+
+class Portal:
+    """A sandbox, the rows it is reached by, and as many workers as a test wants."""
+
+    def __init__(self, folder: Path, keys: SandboxKeys) -> None:
+        self.clock = SystemClock()
+        self.sandbox = Sandbox(clock=self.clock, keys=keys)
+        self.database = Database(f"sqlite:///{folder / 'mohar.db'}")
+        migrate.upgrade(self.database)
+        vault = MasterKeyVault({"00000001": bytes(32)}, SystemIds().random_bytes)
+        self.book = SqlRoutebook(self.database, vault, SystemIds())
+        self.route = support.route(base_url="http://portal", relogin_seconds_min=0)
+        self.account = support.account(route=self.route.name)
+        directory = SqlDirectory(self.database)
+        directory.add_organisation(id=support.seller().org_id, name="Org", record=support.record("aud_o"))
+        self.book.put_route(self.route, record=support.record("aud_r"))
+        self.book.add_portal_key(
+            route=self.route.name,
+            purpose="login",
+            kid="login",
+            pem=keys.login_public_pem,
+            record=support.record("aud_k"),
+        )
+        self.book.put_account(self.account, org_id=support.seller().org_id, record=support.record("aud_a"))
+
+    def worker(self, name: str = "w") -> Sessions:
+        """Another process' view of the sessions."""
+        wire = Wire(self.clock, call_seconds=30, transport=in_process.transport(self.sandbox))
+        return Sessions(routebook=self.book, wire=wire, clock=self.clock, ids=SystemIds(), worker=name)
+
+    def current(self, sessions: Sessions) -> Session | Outcome:
+        """What a worker gets when it asks for a session."""
+        return sessions.current(self.route, self.account, permits=self.permits(), keep_lease=lambda: None)
+
+    def permits(self) -> Permits:
+        """Permits without a limit."""
+        return Permits(MemoryLimiter(self.clock), self.clock, {})
+
+    def logins(self) -> int:
+        """How often the portal was asked to log somebody in."""
+        answer = self.sandbox.handle(Request.of("GET", "/_calls"))
+        return sum(json.loads(line)["operation"] == "login" for line in answer.body.decode().splitlines())
+
+
+@pytest.fixture(scope="module")
+def keys() -> SandboxKeys:
+    """One pair of keys for all tests: they are slow to make."""
+    return SandboxKeys.generate()
+
+
+@pytest.fixture
+def portal(tmp_path: Path, keys: SandboxKeys) -> Iterator[Portal]:
+    """A portal that nobody has logged in to."""
+    made = Portal(tmp_path, keys)
+    yield made
+    made.database.close()
+
+
+def test_a_herd_logs_in_once(portal: Portal) -> None:
+    """Twenty workers that wake at once and have no session cause one login and share its yield."""
+    workers = [portal.worker(f"w{index}") for index in range(WORKERS)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(portal.current, workers))
+    assert portal.logins() == 1
+    assert {session.token for session in found if isinstance(session, Session)} == {_session(found[0]).token}
+    assert len({_session(session).session_key for session in found}) == 1
+
+
+def test_a_session_that_ended_is_replaced_once_for_all(portal: Portal) -> None:
+    """When the portal drops a session, the workers who notice replace it with one login between them."""
+    workers = [portal.worker(f"w{index}") for index in range(WORKERS)]
+    stale = _session(portal.current(workers[0]))
+    portal.sandbox.configure(faults=[{"kind": "expire_session", "times": 1, "operations": ["gstin"]}])
+
+    def replace(sessions: Sessions) -> Session | Outcome:
+        return sessions.replace(portal.route, portal.account, stale, permits=portal.permits(), keep_lease=lambda: None)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(replace, workers))
+    assert portal.logins() == 2
+    assert {_session(each).generation for each in found} == {stale.generation + 1}
+
+
+def test_two_gateways_do_not_throw_each_other_out_for_ever(portal: Portal) -> None:
+    """A session that was renewed a moment ago is not renewed again before the route's pause is over."""
+    portal.route = support.route(base_url="http://portal", relogin_seconds_min=60)
+    sessions = portal.worker()
+    fresh = _session(portal.current(sessions))
+    refused = sessions.replace(portal.route, portal.account, fresh, permits=portal.permits(), keep_lease=lambda: None)
+    assert isinstance(refused, Outcome)
+    assert refused.meaning is Meaning.UNREACHED
+    assert 0 < (refused.retry_after_seconds or 0) <= 60
+    assert portal.logins() == 1
+
+
+def test_a_wrong_password_is_tried_once(portal: Portal) -> None:
+    """The portal locks a user out after wrong passwords: after the first refusal the account is marked."""
+    _session(portal.current(portal.worker()))
+    wrong = support.account(route=portal.route.name, password="another")
+    portal.sandbox.configure(faults=[])
+    portal.book.put_account(wrong, org_id=support.seller().org_id, record=support.record("aud_b"))
+    with portal.database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM portal_sessions")
+    portal.account = wrong
+    refused = portal.current(portal.worker())
+    assert isinstance(refused, Outcome)
+    assert (refused.meaning, refused.hold_cause) == (Meaning.HELD, HoldCause.CREDENTIALS)
+    stored = portal.book.account(environment=wrong.environment, gstin=wrong.gstin, route=wrong.route)
+    assert stored is not None
+    assert stored.refused_code == refused.code
+
+
+def test_an_early_renewal_asks_for_a_new_token(portal: Portal) -> None:
+    """A session is renewed before it ends, and nobody uses one that is about to."""
+    portal.sandbox.configure(limits={"token_minutes": 1})
+    first = _session(portal.current(portal.worker()))
+    second = _session(portal.current(portal.worker()))
+    assert second.generation == first.generation + 1
+
+
+def _session(found: Session | Outcome) -> Session:
+    assert isinstance(found, Session), found
+    return found
