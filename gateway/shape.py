@@ -5,7 +5,8 @@ that knows every fault by its place and rule. The compiled one is asked again on
 document of a thousand lines with one mistake is explained at the price of one line.
 
 Both read the schema with decimal bounds and documents with Decimal numbers: 99999999999999.99 is a legal amount and no
-float holds it. Unknown members are faults, because a misspelt member is silently lost at the portal; so is null.
+float holds it. A member that is null is a fault. A member that the form does not know is none, because the portal
+ignores it; but where a required member is missing, one beside it that is spelt nearly so is named.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ FOUND_CHARACTERS_MAX: Final = 40
 
 _PORTAL_CODE: Final = "5002"
 _OTHERS_COMPARED_MAX: Final = 200
-"""Unknown members among which a missing one is looked for: more are no misspelling."""
+"""Unknown members among which a missing one is looked for. Only hostile objects have more, and each costs time."""
 _WIDE: Final = Context(prec=100)  # the usual 28 digits do not hold the quotient of every number that strict JSON takes
 _DIGITS: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _COMPILING: Final = threading.Lock()
@@ -93,18 +94,15 @@ class _Shape:
     rules: Mapping[tuple[str, ...], Mapping[str, Any]]
     ranks: Mapping[tuple[str, ...], int]
 
-    def rank(self, path: tuple[str | int, ...]) -> list[tuple[int, str]]:
+    def rank(self, path: tuple[str | int, ...]) -> list[int]:
         """What paths are sorted by: members as the form lists them, lines by their index."""
-        key: list[tuple[int, str]] = []
-        for end, part in enumerate(path, start=1):
-            rank = part if isinstance(part, int) else self.ranks[_names(path[:end])]
-            key.append((rank, str(part)))
-        return key
+        return [
+            part if isinstance(part, int) else self.ranks[_names(path[:end])] for end, part in enumerate(path, start=1)
+        ]
 
     def fault(self, finding: _Finding) -> Fault:
         """The finding in words."""
-        rule = self.rules.get(_names(finding.path), {})
-        parent = self.rules.get(_names(finding.path[:-1]), {})
+        rule, parent = self.rules[_names(finding.path)], self.rules[_names(finding.path[:-1])]
         place = _Place(finding.path, rule=rule, parent=parent)
         code, message, help_ = _TELLERS[finding.keyword](place, finding.asked, finding.found)
         pointer = "".join(f"/{part}" for part in finding.path)
@@ -125,7 +123,7 @@ class _Place:
 
     @property
     def name(self) -> str:
-        return str(self.path[-1]) if self.path else ""
+        return str(self.path[-1])
 
     @property
     def required(self) -> bool:
@@ -239,7 +237,7 @@ def _more(count: int, *, exact: bool) -> Fault:
 
 def _tell_missing(place: _Place, _asked: Any, found: Any) -> tuple[str, str, str]:
     around = _dotted(place.path[:-1]) if len(place.path) > 1 else "the document"
-    misspelt = _nearest(place.name, found, place.parent)
+    misspelt = _nearest(place.name, found, known=place.parent["properties"])
     if misspelt is not None:
         return "schema-required", f"{place} is missing.", f"There is {misspelt}: did you mean {place.name}?"
     return "schema-required", f"{place} is missing.", f"Add the member {place.name}: {around} cannot be without it."
@@ -316,10 +314,12 @@ _TELLERS: Final[Mapping[str, Callable[[_Place, Any, Any], tuple[str, str, str]]]
 }
 
 
-def _nearest(name: str, found: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
-    """The unknown member of an object that was probably meant to be the one of that name."""
-    others = [each for each in found if each not in parent.get("properties", {}) and len(each) <= FOUND_CHARACTERS_MAX]
-    unknown = {each.casefold(): each for each in others[:_OTHERS_COMPARED_MAX]}
+def _nearest(name: str, found: Iterable[str], *, known: Iterable[str]) -> str | None:
+    """The unknown member of an object that was probably meant to be the missing one of that name."""
+    # addr2 is Addr2 in other letters, so it is not offered for a missing Addr1, close as it is.
+    taken = {each.casefold() for each in known if each != name}
+    others = (each for each in found if len(each) <= FOUND_CHARACTERS_MAX and each.casefold() not in taken)
+    unknown = {each.casefold(): each for each in islice(others, _OTHERS_COMPARED_MAX)}
     alike = difflib.get_close_matches(name.casefold(), unknown, n=1, cutoff=0.8)
     return unknown[alike[0]] if alike else None
 

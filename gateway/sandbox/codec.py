@@ -45,6 +45,11 @@ def decrypt(key: bytes, text: str) -> bytes:
         raise CodecError(message) from error
 
 
+def seal_login(login: bytes, public: rsa.RSAPublicKey) -> str:
+    """A login's `Data`, as a program of the taxpayer makes it."""
+    return base64.b64encode(public.encrypt(base64.b64encode(login), padding.PKCS1v15())).decode()
+
+
 def open_login(private: rsa.RSAPrivateKey, text: str) -> dict[str, Any]:
     """The JSON object inside a login's `Data`: Base64 of RSA (PKCS#1 v1.5) over Base64 of the JSON text.
 

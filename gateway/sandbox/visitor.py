@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.domain import canonical, strict_json
 from gateway.sandbox import codec
@@ -64,8 +64,7 @@ class Visitor:
     def log_in(self, *, force: bool = False) -> Heard:
         """Log in, and use the token from now on. A refusal changes nothing."""
         login = json.dumps({**self._login, "ForceRefreshAccessToken": force}, separators=(",", ":")).encode()
-        sealed = self._portal_key().encrypt(base64.b64encode(login), padding.PKCS1v15())
-        body = {"Data": base64.b64encode(sealed).decode()}
+        body = {"Data": codec.seal_login(login, self._portal_key())}
         envelope = self._read(self._http.post(f"{_VITAL}/auth", json=body, headers=self.headers))
         if envelope.data is not None:
             self._sek = codec.decrypt(self._app_key, envelope.data["Sek"])

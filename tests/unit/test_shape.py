@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -155,6 +156,24 @@ def test_a_misspelt_member_is_recognised(name: str) -> None:
     fault = only_fault(of)
     assert (fault.code, fault.at) == ("schema-required", "/SellerDtls/Gstin")
     assert fault.help == f"There is {name}: did you mean Gstin?"
+
+
+@pytest.mark.parametrize("name", ["addr2", "Remarks", "Addr1" + "x" * 1_000_000])
+def test_a_member_that_means_something_else_is_not_offered(name: str) -> None:
+    """Neither another member of the form in other letters, nor a far name, nor a hostile one is taken for Addr1."""
+    of = document()
+    of["SellerDtls"][name] = of["SellerDtls"].pop("Addr1")
+    assert only_fault(of).help == "Add the member Addr1: SellerDtls cannot be without it."
+
+
+def test_a_missing_member_is_looked_for_among_few() -> None:
+    """Half a million unknown members do not make a missing one dear: no more are compared than anyone misspells."""
+    of = document()
+    of["SellerDtls"] = {f"a{number}": 1 for number in range(500_000)}
+    began = time.thread_time()
+    faults = shape.check(of)
+    assert time.thread_time() - began < 0.05
+    assert [each.code for each in faults] == ["schema-required"] * 6
 
 
 def test_a_member_that_the_form_does_not_know_is_passed_over() -> None:

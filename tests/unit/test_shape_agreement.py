@@ -79,7 +79,7 @@ NUMBERS = (
     | st.decimals(min_value=-(10**15), max_value=10**15, places=4)
 )
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=120) | st.sampled_from(
-    ["", "1", "01", "00", "96", "100", "Y", "y", "INV", "1.1", "URP", "29AAHCT7421P1ZM", "31/12/2029", "39/19/2029"]
+    ["", "1", "01", "00", "96", "100", "Y", "y", "INV", "1.01", "URP", "29AAHCT7421P1ZM", "31/12/2029", "39/19/2029"]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,

@@ -117,7 +117,7 @@ TOTAL = number("0", "99999999999999.99", "0.01")
 YES_NO = words("Y", "N")
 
 BOUNDS: dict[str, Bound] = {
-    "Version": words("1.1"),
+    "Version": words("1.1", "1.01"),
     "Irn": form(("0" * 64, "f" * 64), ("0" * 63, "0" * 65, "F" * 64, "g" * 64)),
     "TranDtls.TaxSch": words("GST"),
     "TranDtls.SupTyp": words("B2B", "SEZWP", "SEZWOP", "EXPWP", "EXPWOP", "DEXP"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain import canonical, strict_json
@@ -166,6 +166,28 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(characters), inner, max_size=5),
     max_leaves=10,
 )
+
+
+@settings(max_examples=500, deadline=None)  # a shared machine may stall one example
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+@example(f"-{'9' * 19}.{'9' * 19}")
+@example(f"-{'9' * 20}.{'9' * 19}")
+@example(f"{'9' * 19}.{'9' * 20}")
+@example(f"{'9' * 31}.5")
+@example(f"{'9' * 32}.5")
+@example(f"0.{'0' * 30}1")
+def test_a_number_is_read_exactly_when_it_keeps_the_limits(token: str) -> None:
+    """Both readers take a number within the limits, to the same value, and refuse any other."""
+    exact = int(token) if token.lstrip("-").isdecimal() else Decimal(token)
+    legal = len(token) <= 40 and (isinstance(exact, int) or -30 <= exact.adjusted() <= 30)
+    for raw, place in ((f"[{token}]", 0), (f'["1e1",{token}]', 1)):  # what looks like an exponent takes the careful one
+        if legal:
+            value = read(raw.encode())[place]
+            assert (type(value), str(value)) == (type(exact), str(exact))
+        else:
+            with pytest.raises(JsonFault) as refusal:
+                read(raw.encode())
+            assert refusal.value.at == f"/{place}"
 
 
 @settings(deadline=None)  # a shared machine may stall one example
