@@ -25,7 +25,7 @@ from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Vault
+from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Survey, Vault
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
@@ -36,6 +36,7 @@ from gateway.storage.directory import SqlDirectory
 from gateway.storage.intake import SqlIntake
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.routebook import SqlRoutebook
+from gateway.storage.survey import SqlSurvey
 from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
 from gateway.system import SystemClock, SystemIds
@@ -84,6 +85,11 @@ class Wiring:
         return Database(self.settings.database)
 
     @cached_property
+    def survey(self) -> Survey:
+        """An operator's questions. Needs the database alone: neither keys nor Redis."""
+        return SqlSurvey(self.database)
+
+    @cached_property
     def redis(self) -> Redis:
         """Redis, for what may be lost: answers quickly or not at all. Raises Misconfigured when there is none."""
         return Redis.from_url(
@@ -108,8 +114,8 @@ class Wiring:
     def ports(self) -> Ports:
         """All ports, bound."""
         vault = self._vault()
-        directory = SqlDirectory(self.database)
-        routebook = SqlRoutebook(self.database, vault, self.ids)
+        directory = SqlDirectory(self.database, self.clock.monotonic)
+        routebook = SqlRoutebook(self.database, vault, self.ids, self.clock.monotonic)
         outside = self._outside
         limiter = outside.limiter if outside else RedisLimiter(self.redis, prefix=self.settings.redis_prefix)
         wire = self._wire

@@ -14,7 +14,7 @@ from gateway.domain.calendar import IST
 from gateway.domain.faults import Fault
 from gateway.domain.identifiers import UNREGISTERED, gstin_check_digit_holds
 from gateway.domain.invoice import Invoice
-from gateway.domain.operations import Kind, Lane, Operation
+from gateway.domain.operations import Kind, Lane, Operation, Status
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
 from gateway.ports import IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Route, Seller
 from gateway.services.ports import Ports
@@ -52,6 +52,7 @@ def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
     Unavailable for a direct call that there is no room for: nothing is stored then.
     """
     at = ports.clock.now()
+    _check_shape(request.document)  # before anything is made of it: five megabytes of junk take seconds to digest
     digest = canonical.digest(request.document)
     key = _key(request, principal, digest, at=at)
     replay = ports.intake.find_by_key(key, at=at) if key else None
@@ -59,11 +60,11 @@ def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
         return _checked(replay, request)
     seller, route = _seller(principal, ports)
     payload = canonical.write(request.document).encode()
-    reading = check(
+    reading = _check_content(
         request.document, size_bytes=len(payload), doc_types=request.doc_types, gstin=principal.gstin, route=route
     )
     new = _new_operation(request, principal, seller, reading, digest=digest, payload=payload)
-    met = ports.intake.find_by_identity(new)
+    met = ports.intake.find_by_identity(new) if request.direct else None  # what is known needs no room in the limit
     if met is None and request.direct:
         _admit(new, seller, request, ports)
     if met is None or key is not None:  # a new key for a known document is remembered with it
@@ -75,9 +76,19 @@ def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
 
 def check(document: Any, *, size_bytes: int, doc_types: frozenset[str], gstin: str | None, route: Route) -> Invoice:
     """Everything that is wrong with a document that can be known without the portal. Raises Invalid or Forbidden."""
+    _check_shape(document)
+    return _check_content(document, size_bytes=size_bytes, doc_types=doc_types, gstin=gstin, route=route)
+
+
+def _check_shape(document: Any) -> None:
     faults = shape.check(document)
     if faults:
         raise _invalid(faults)
+
+
+def _check_content(
+    document: Any, *, size_bytes: int, doc_types: frozenset[str], gstin: str | None, route: Route
+) -> Invoice:
     reading = _read(document)
     faults = [*_wrong_type(reading, doc_types), *_check_digits(document, route), *_too_large(size_bytes)]
     if faults:
@@ -99,6 +110,8 @@ def _checked(met: Received, request: Request) -> Received:
             help="Use a new key for a new document; repeat a request with its key and its document unchanged.",
             operation_id=met.operation.id,
         )
+    if met.reception is Reception.OTHER_DOCUMENT and _differs_in_case_only(request.document, met.operation):
+        return Received(Reception.SAME_DOCUMENT, met.operation)
     if met.reception is Reception.OTHER_DOCUMENT:
         raise Clash(
             "document-number-taken",
@@ -109,6 +122,15 @@ def _checked(met: Received, request: Request) -> Received:
             request_id=request.id,
         )
     return met
+
+
+def _differs_in_case_only(document: Mapping[str, Any], operation: Operation) -> bool:
+    """Whether it is the operation's document but for the case of the letters in its number, which means nothing."""
+    details = document["DocDtls"]
+    if details["No"] == operation.doc_no or operation.status is Status.CONFLICT:
+        return False
+    as_stored = {**document, "DocDtls": {**details, "No": operation.doc_no}}
+    return canonical.digest(as_stored) == operation.content_digest
 
 
 def _standing(operation: Operation) -> str:

@@ -24,7 +24,8 @@ class SqlAuditor:
 
 def append(connection: Connection, *records: Record) -> None:
     """Write records. They are never changed or removed."""
-    connection.execute(insert(audit), [_row(record) for record in records])
+    if records:
+        connection.execute(insert(audit), [_row(record) for record in records])
 
 
 def of_subject(connection: Connection, subject: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +14,16 @@ from gateway.errors import Clash
 from gateway.ports import Client, Grant, Seller
 from gateway.storage import audit
 from gateway.storage.database import Database
+from gateway.storage.recent import Recent
 from gateway.storage.tables import clients, grants, gstins, organisations, token_keys
 
 
 class SqlDirectory:
     """Implements `ports.Directory`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, monotonic: Callable[[], float] | None = None) -> None:
         self._database = database
+        self._recent: Recent[Seller | None] = Recent(monotonic)
 
     def add_organisation(self, *, id: str, name: str, record: Record) -> None:
         """See `ports.Directory`."""
@@ -59,9 +61,13 @@ class SqlDirectory:
             audit.append(connection, record)
 
         self._database.write(work)
+        self._recent.forget()
 
     def seller(self, *, environment: Environment, gstin: str) -> Seller | None:
-        """See `ports.Directory`."""
+        """See `ports.Directory`. What it gives may be a second old."""
+        return self._recent.get(f"{environment}:{gstin}", lambda: self._fetch_seller(environment, gstin))
+
+    def _fetch_seller(self, environment: Environment, gstin: str) -> Seller | None:
         query = select(gstins).where(gstins.c.environment == environment.value, gstins.c.gstin == gstin)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
@@ -86,7 +92,8 @@ class SqlDirectory:
                 }
                 for grant in grants_of
             ]
-            connection.execute(insert(grants), rows)
+            if rows:
+                connection.execute(insert(grants), rows)
             audit.append(connection, record)
 
         self._database.write(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -43,10 +44,11 @@ class SqlIntake:
 
     def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
         """See `ports.Intake`."""
-        for _ in range(_RACES_MAX):
+        for tries in range(_RACES_MAX):
+            look_first = tries > 0  # nearly always the document is new, and the constraints tell when it is not
             try:
-                return self._database.write(lambda connection: self._accept(connection, new, key, at=at))
-            except IntegrityError:  # somebody else committed the same key or number a moment earlier: read it back
+                return self._database.write(partial(self._accept, new=new, key=key, at=at, look_first=look_first))
+            except IntegrityError:  # somebody else has the same key or number: read it back
                 continue
         raise RuntimeError(f"{new.id}: its number was taken and released {_RACES_MAX} times while it was stored")
 
@@ -89,10 +91,10 @@ class SqlIntake:
             return connection.execute(query).scalar_one()
 
     def _accept(
-        self, connection: Connection, new: NewOperation, key: IdempotencyKey | None, *, at: datetime
+        self, connection: Connection, new: NewOperation, key: IdempotencyKey | None, *, at: datetime, look_first: bool
     ) -> Received:
-        met = _met_by_key(connection, key, at=at) if key else None
-        met = met or _met_by_identity(connection, new)
+        met = _met_by_key(connection, key, at=at) if key and look_first else None
+        met = met or (_met_by_identity(connection, new) if look_first else None)
         if met is None:
             met = Received(Reception.ACCEPTED, _insert_operation(connection, new, at=at))
         if key is not None and met.reception in (Reception.ACCEPTED, Reception.SAME_DOCUMENT):
@@ -183,13 +185,10 @@ def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime
         "created_at": at,
         "updated_at": at,
     }
-    connection.execute(insert(operations).values(row))
+    stored = connection.execute(insert(operations).values(row).returning(*operation_columns)).mappings().one()
     connection.execute(insert(identities).values(_identity(new)))
     insert_missing(connection, lanes, {"lane": lane})
-    stored = fetch_operation(connection, new.id)
-    if stored is None:
-        raise RuntimeError(f"{new.id} vanished while it was stored")
-    return stored
+    return read_operation(stored)
 
 
 def _identity(new: NewOperation) -> dict[str, Any]:

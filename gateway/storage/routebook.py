@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.errors import Misconfigured
 from gateway.ports import Ids, PortalAccount, Route, Session, Vault
 from gateway.storage import audit
 from gateway.storage.database import Database
+from gateway.storage.recent import Recent
 from gateway.storage.tables import portal_accounts, portal_keys, portal_sessions, routes
 from gateway.storage.upsert import insert_missing, insert_or_replace
 
@@ -24,10 +25,13 @@ from gateway.storage.upsert import insert_missing, insert_or_replace
 class SqlRoutebook:
     """Implements `ports.Routebook`."""
 
-    def __init__(self, database: Database, vault: Vault, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, ids: Ids, monotonic: Callable[[], float] | None = None
+    ) -> None:
         self._database = database
         self._vault = vault
         self._ids = ids
+        self._recent: Recent[Route] = Recent(monotonic)
 
     def put_route(self, route: Route, *, record: Record) -> None:
         """See `ports.Routebook`."""
@@ -46,9 +50,13 @@ class SqlRoutebook:
             "created_at": record.at,
         }
         self._put(routes, row, keys=["name"], record=record)
+        self._recent.forget()
 
     def route(self, name: str) -> Route:
-        """See `ports.Routebook`."""
+        """See `ports.Routebook`. What it gives may be a second old."""
+        return self._recent.get(name, lambda: self._fetch_route(name))
+
+    def _fetch_route(self, name: str) -> Route:
         with self._database.read() as connection:
             row = connection.execute(select(routes).where(routes.c.name == name)).mappings().one_or_none()
         if row is None:

@@ -105,12 +105,12 @@ def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
 
 
 def _read_ewb(row: RowMapping) -> EwayBill | None:
-    if row["ewb_no"] is None and not row["ewb_errors"]:
+    if row["ewb_errors"] is None:  # a list, if only an empty one, wherever anything was said of an e-way bill
         return None
     return EwayBill(
         number=row["ewb_no"],
         made_at=row["ewb_made_at"],
         valid_until=row["ewb_valid_until"],
-        errors=tuple((code, message) for code, message in row["ewb_errors"] or ()),
+        errors=tuple((code, message) for code, message in row["ewb_errors"]),
         remarks=row["ewb_remarks"],
     )

@@ -17,7 +17,7 @@ from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Attempt, Claim, Ids, LeaseLostError
 from gateway.storage import audit, blobs
 from gateway.storage.database import Database
-from gateway.storage.rows import fetch_operation, operation_columns, read_operation, release_number, settled_values
+from gateway.storage.rows import operation_columns, read_operation, release_number, settled_values
 from gateway.storage.tables import attempts, documents, lanes, operations
 from gateway.storage.upsert import insert_or_replace
 
@@ -83,10 +83,7 @@ class SqlWork:
             "route": route,
             "updated_at": at,
         }
-        _held_by(connection, claim, changed)
-        operation = fetch_operation(connection, before.id)
-        if operation is None:
-            raise LeaseLostError(before.id)
+        operation = _held_by(connection, claim, changed)
         attempt_id = self._ids.new(ATTEMPT_PREFIX)
         began = {
             "id": attempt_id,
@@ -122,14 +119,11 @@ class SqlWork:
             "portal_message": outcome.message,
             "kept_answer_blob": evidence if outcome.meaning is Meaning.UNVERIFIED else before.kept_answer_blob,
         }
-        _held_by(connection, attempt.claim, changed)
+        after = _held_by(connection, attempt.claim, changed)
         release_number(connection, before, settlement)
         _end_attempt(connection, attempt, outcome, evidence, at=at)
         if outcome.registration is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
             _store_document(connection, before, outcome.registration, at=at)
-        after = fetch_operation(connection, before.id)
-        if after is None:
-            raise LeaseLostError(before.id)
         facts = {
             "attempt": attempt.id,
             "event": settlement.event,
@@ -190,10 +184,14 @@ def _next_due(connection: Connection, lane: Lane, *, direct: bool, at: datetime)
     return [read_operation(row) for row in connection.execute(query).mappings()]
 
 
-def _held_by(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
+def _held_by(connection: Connection, claim: Claim, values: dict[str, Any]) -> Operation:
+    """Change a row if it is still held by this claim's token, and return it. Raises LeaseLostError."""
     mine = (operations.c.id == claim.operation.id) & (operations.c.lease_token == claim.token)
-    if connection.execute(update(operations).where(mine).values(values)).rowcount != 1:
+    changed = connection.execute(update(operations).where(mine).values(values).returning(*operation_columns))
+    row = changed.mappings().one_or_none()
+    if row is None:
         raise LeaseLostError(claim.operation.id)
+    return read_operation(row)
 
 
 def _end_attempt(

@@ -1,0 +1,102 @@
+"""Questions of an operator about everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import and_, case, func, or_, select
+
+from gateway.domain.operations import CLAIMABLE, TERMINAL, Environment, Status
+from gateway.ports import Leader, Seller, SellerLogin, Unsettled
+from gateway.storage.database import Database
+from gateway.storage.tables import gstins, lanes, leaders, operations, portal_accounts
+
+_SQLITE_NOW: Final = func.strftime("%Y-%m-%d %H:%M:%f", "now")
+
+
+class SqlSurvey:
+    """Implements `ports.Survey`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def now(self) -> datetime:
+        """See `ports.Survey`."""
+        query = select(_SQLITE_NOW if self._database.is_sqlite else func.clock_timestamp())
+        with self._database.read() as connection:
+            told = connection.execute(query).scalar_one()
+        if isinstance(told, datetime):
+            return told.astimezone(UTC)
+        return datetime.fromisoformat(str(told)).replace(tzinfo=UTC)
+
+    def logins(self) -> Sequence[SellerLogin]:
+        """See `ports.Survey`."""
+        own = and_(
+            portal_accounts.c.environment == gstins.c.environment,
+            portal_accounts.c.gstin == gstins.c.gstin,
+            portal_accounts.c.route == gstins.c.route,
+        )
+        query = (
+            select(gstins, portal_accounts.c.id.label("account_id"), portal_accounts.c.refused_code)
+            .select_from(gstins.outerjoin(portal_accounts, own))
+            .order_by(gstins.c.gstin, gstins.c.environment)
+        )
+        with self._database.read() as connection:
+            return [
+                SellerLogin(
+                    seller=Seller(
+                        environment=Environment(row["environment"]),
+                        gstin=row["gstin"],
+                        org_id=row["org_id"],
+                        route=row["route"],
+                        reporting_days=row["reporting_days"],
+                    ),
+                    present=row["account_id"] is not None,
+                    refused_code=row["refused_code"],
+                )
+                for row in connection.execute(query).mappings()
+            ]
+
+    def leader(self, role: str) -> Leader | None:
+        """See `ports.Survey`."""
+        query = select(leaders.c.holder, leaders.c.until).where(leaders.c.role == role)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Leader(holder=row.holder, until=row.until)
+
+    def unsettled(self) -> Sequence[Unsettled]:
+        """See `ports.Survey`."""
+        since = func.min(func.coalesce(operations.c.doubtful_since, operations.c.created_at))
+        query = (
+            select(operations.c.status, func.count(), since)
+            .where(operations.c.status.not_in([status.value for status in TERMINAL]))
+            .group_by(operations.c.status)
+            .order_by(operations.c.status)
+        )
+        with self._database.read() as connection:
+            return [
+                Unsettled(status=Status(status), count=count, oldest=oldest)
+                for status, count, oldest in connection.execute(query)
+            ]
+
+    def oldest_ignored(self, *, at: datetime) -> datetime | None:
+        """See `ports.Survey`."""
+        blocked_until = case((operations.c.direct, lanes.c.direct_blocked_until), else_=lanes.c.bulk_blocked_until)
+        leased = operations.alias()
+        worked_on = select(leased.c.id).where(leased.c.lane == operations.c.lane, leased.c.lease_until > at).exists()
+        query = (
+            select(func.min(operations.c.due_at))
+            .join(lanes, lanes.c.lane == operations.c.lane)
+            .where(
+                operations.c.due_at <= at,
+                operations.c.lease_until.is_(None),
+                operations.c.status.in_(sorted(CLAIMABLE)),
+                or_(blocked_until.is_(None), blocked_until <= at),
+                ~worked_on,
+            )
+        )
+        with self._database.read() as connection:
+            oldest: datetime | None = connection.execute(query).scalar_one()
+        return oldest
