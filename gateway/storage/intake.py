@@ -7,20 +7,21 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import AUDIT_PREFIX
 from gateway.domain.operations import CLAIMABLE, Lane, Operation, Status
 from gateway.ports import IdempotencyKey, Ids, NewOperation, Received, Reception
-from gateway.storage import audit, blobs
+from gateway.storage import audit, blobs, queries
 from gateway.storage.database import Database
-from gateway.storage.rows import fetch_operation, operation_columns, read_operation
-from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
+from gateway.storage.rows import fetch_operation, read_operation
+from gateway.storage.tables import attempts, lanes, operations
 from gateway.storage.types import NO_DEADLINE
 from gateway.storage.upsert import insert_missing
 
+_IDENTITY = ("environment", "gstin", "financial_year", "doc_type", "number_key")
 _RACES_MAX = 5
 """Tries to store or to read back when others store and release the same number at the same time."""
 
@@ -125,12 +126,8 @@ class SqlIntake:
 
 
 def _met_by_key(connection: Connection, key: IdempotencyKey, *, at: datetime) -> Received | None:
-    query = select(idempotency_keys).where(
-        idempotency_keys.c.client_id == key.client_id,
-        idempotency_keys.c.key == key.key,
-        idempotency_keys.c.expires_at > at,
-    )
-    row = connection.execute(query).mappings().one_or_none()
+    named = {"client_id": key.client_id, "key": key.key, "at": at}
+    row = connection.execute(queries.BY_KEY, named).mappings().one_or_none()
     if row is None:
         return None
     operation = fetch_operation(connection, row["operation_id"])
@@ -141,18 +138,8 @@ def _met_by_key(connection: Connection, key: IdempotencyKey, *, at: datetime) ->
 
 
 def _met_by_identity(connection: Connection, new: NewOperation) -> Received | None:
-    query = (
-        select(*operation_columns, identities.c.content_digest.label("registered_digest"))
-        .join_from(identities, operations, identities.c.operation_id == operations.c.id)
-        .where(
-            identities.c.environment == new.environment,
-            identities.c.gstin == new.gstin,
-            identities.c.financial_year == new.financial_year,
-            identities.c.doc_type == new.doc_type,
-            identities.c.number_key == new.number_key,
-        )
-    )
-    row = connection.execute(query).mappings().one_or_none()
+    named = {name: getattr(new, name) for name in _IDENTITY}
+    row = connection.execute(queries.BY_IDENTITY, named).mappings().one_or_none()
     if row is None:
         return None
     same = row["registered_digest"] == new.content_digest and row["status"] != Status.CONFLICT
@@ -185,33 +172,17 @@ def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime
         "created_at": at,
         "updated_at": at,
     }
-    stored = connection.execute(insert(operations).values(row).returning(*operation_columns)).mappings().one()
-    connection.execute(insert(identities).values(_identity(new)))
+    stored = connection.execute(queries.INSERT_OPERATION, row).mappings().one()
+    identity = {name: getattr(new, name) for name in _IDENTITY}
+    connection.execute(
+        queries.INSERT_IDENTITY, identity | {"operation_id": new.id, "content_digest": new.content_digest}
+    )
     insert_missing(connection, lanes, {"lane": lane})
     return read_operation(stored)
 
 
-def _identity(new: NewOperation) -> dict[str, Any]:
-    return {
-        "environment": new.environment.value,
-        "gstin": new.gstin,
-        "financial_year": new.financial_year,
-        "doc_type": new.doc_type,
-        "number_key": new.number_key,
-        "operation_id": new.id,
-        "content_digest": new.content_digest,
-    }
-
-
 def _insert_key(connection: Connection, key: IdempotencyKey, operation: Operation, *, at: datetime) -> None:
-    mine = (idempotency_keys.c.client_id == key.client_id) & (idempotency_keys.c.key == key.key)
-    connection.execute(delete(idempotency_keys).where(mine, idempotency_keys.c.expires_at <= at))
-    connection.execute(
-        insert(idempotency_keys).values(
-            client_id=key.client_id,
-            key=key.key,
-            fingerprint=key.fingerprint,
-            operation_id=operation.id,
-            expires_at=key.expires_at,
-        )
-    )
+    named = {"client_id": key.client_id, "key": key.key}
+    connection.execute(queries.FORGET_KEY, named | {"at": at})
+    row = {"fingerprint": key.fingerprint, "operation_id": operation.id, "expires_at": key.expires_at}
+    connection.execute(queries.INSERT_KEY, named | row)

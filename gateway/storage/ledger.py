@@ -8,7 +8,8 @@ from gateway.domain.operations import Environment, Operation
 from gateway.ports import Document
 from gateway.storage import blobs
 from gateway.storage.database import Database
-from gateway.storage.rows import operation_columns, read_document, read_operation
+from gateway.storage.queries import operation_columns
+from gateway.storage.rows import read_document, read_operation
 from gateway.storage.tables import documents, identities, operations
 
 

@@ -49,7 +49,7 @@ class SqlRoutebook:
             | {"relogin_seconds_min": route.relogin_seconds_min},
             "created_at": record.at,
         }
-        self._put(routes, row, keys=["name"], record=record)
+        self._put(routes, row, keys=("name",), record=record)
         self._recent.forget()
 
     def route(self, name: str) -> Route:
@@ -73,7 +73,7 @@ class SqlRoutebook:
     def add_portal_key(self, *, route: str, purpose: str, kid: str, pem: str, record: Record) -> None:
         """See `ports.Routebook`."""
         row = {"route": route, "purpose": purpose, "kid": kid, "pem": pem, "added_at": record.at}
-        self._put(portal_keys, row, keys=["route", "purpose", "kid"], record=record)
+        self._put(portal_keys, row, keys=("route", "purpose", "kid"), record=record)
 
     def portal_keys(self, *, route: str, purpose: str) -> Mapping[str, str]:
         """See `ports.Routebook`."""
@@ -95,7 +95,7 @@ class SqlRoutebook:
             "refused_code": None,
             "changed_at": record.at,
         }
-        self._put(portal_accounts, row, keys=["id"], record=record)
+        self._put(portal_accounts, row, keys=("id",), record=record)
 
     def account(self, *, environment: Environment, gstin: str, route: str) -> PortalAccount | None:
         """See `ports.Routebook`."""
@@ -206,7 +206,7 @@ class SqlRoutebook:
             relogin_seconds_min=relogin_seconds_min,
         )
 
-    def _put(self, table: Any, row: dict[str, Any], *, keys: list[str], record: Record) -> None:
+    def _put(self, table: Any, row: dict[str, Any], *, keys: tuple[str, ...], record: Record) -> None:
         def work(connection: Connection) -> None:
             insert_or_replace(connection, table, row, keys=keys)
             audit.append(connection, record)

@@ -7,17 +7,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, delete, update
 
 from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Environment, HoldCause, Kind, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
 from gateway.domain.settlement import Settlement
 from gateway.ports import Document
+from gateway.storage import queries
 from gateway.storage.tables import identities, operations
 from gateway.storage.types import NO_DEADLINE
 
 _COLUMNS: Final = tuple(field.name for field in fields(Operation))
-operation_columns: Final = tuple(operations.c[name] for name in _COLUMNS)
 
 
 def read_operation(row: RowMapping) -> Operation:
@@ -37,8 +37,8 @@ def read_operation(row: RowMapping) -> Operation:
 
 def fetch_operation(connection: Connection, id: str, *, lock: bool = False) -> Operation | None:
     """One operation; `lock` keeps others from changing it until the transaction ends."""
-    query = select(*operation_columns).where(operations.c.id == id)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    query = queries.OPERATION.with_for_update() if lock else queries.OPERATION
+    row = connection.execute(query, {"id": id}).mappings().one_or_none()
     return None if row is None else read_operation(row)
 
 

@@ -130,7 +130,7 @@ portal_accounts = Table(
     Column("gstin", String(15), nullable=False),
     Column("route", ForeignKey("routes.name"), nullable=False),
     Column("credentials_sealed", LargeBinary, nullable=False),
-    Column("refused_code", String(20)),  # null: as far as we know the portal takes them
+    Column("refused_code", Text),  # null: as far as we know the portal takes them
     Column("changed_at", Instant, nullable=False),
     UniqueConstraint("environment", "gstin", "route"),
 )
@@ -178,7 +178,7 @@ operations = Table(
     Column("quarantine_looks", Integer, nullable=False, default=0),
     Column("hold_cause", String(30)),
     Column("kept_answer_blob", String(64)),  # an answer whose signing key was unknown when it came
-    Column("portal_code", String(20)),
+    Column("portal_code", Text),  # all the codes of an answer: a document may be refused for many reasons
     Column("portal_message", Text),
     Column("due_at", Instant),  # null: nothing will happen by itself
     Column("deadline_at", Instant, nullable=False),
@@ -220,7 +220,7 @@ attempts = Table(
     Column("ended_at", Instant),  # null: under way, or its process died
     Column("meaning", String(20)),
     Column("certainty", String(20)),
-    Column("portal_code", String(20)),
+    Column("portal_code", Text),
     Column("message", Text),
     Column("evidence_blob", String(64)),
     UniqueConstraint("operation_id", "number"),

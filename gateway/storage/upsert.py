@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -10,14 +11,26 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     """Insert a row unless one of its key is there."""
-    connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing())
+    connection.execute(_missing(connection.dialect.name, table), row)
 
 
-def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any], *, keys: list[str]) -> None:
+def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any], *, keys: tuple[str, ...]) -> None:
     """Insert a row, or overwrite the one with the same key."""
-    statement = _insert(connection, table).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+    connection.execute(_replacing(connection.dialect.name, table, tuple(row), keys), row)
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+@lru_cache
+def _missing(dialect: str, table: Table) -> Any:
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+@lru_cache
+def _replacing(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    statement = _insert(dialect, table)
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)

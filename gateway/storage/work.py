@@ -6,22 +6,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, update
 
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import ATTEMPT_PREFIX, AUDIT_PREFIX
 from gateway.domain.lifecycle import advance
-from gateway.domain.operations import CLAIMABLE, Lane, Operation, Status
+from gateway.domain.operations import Lane, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome, Registration
 from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Attempt, Claim, Ids, LeaseLostError
-from gateway.storage import audit, blobs
+from gateway.storage import audit, blobs, queries
 from gateway.storage.database import Database
-from gateway.storage.rows import operation_columns, read_operation, release_number, settled_values
-from gateway.storage.tables import attempts, documents, lanes, operations
+from gateway.storage.rows import read_operation, release_number, settled_values
+from gateway.storage.tables import documents, lanes
 from gateway.storage.upsert import insert_or_replace
-
-_CLAIMABLE = sorted(CLAIMABLE)
 
 
 class SqlWork:
@@ -40,12 +38,12 @@ class SqlWork:
         def work(connection: Connection) -> Claim | None:
             if not _lane_has_room(connection, lane, direct=direct, at=at, leases_max=leases_max):
                 return None
-            due = _next_due(connection, lane, direct=direct, at=at)
+            due = connection.execute(queries.DUE[direct], {"lane": str(lane), "at": at}).mappings().all()
             if not due:
                 return None
             leased = {"lease_token": token, "lease_until": lease_until, "lease_owner": owner}
-            connection.execute(update(operations).where(operations.c.id == due[0].id).values(leased))
-            return Claim(due[0], token, lease_until, more=len(due) > 1)
+            connection.execute(queries.LEASE, leased | {"held_id": due[0]["id"]})
+            return Claim(read_operation(due[0]), token, lease_until, more=len(due) > 1)
 
         return self._database.write(work)
 
@@ -94,7 +92,7 @@ class SqlWork:
             "in_doubt": operation.in_doubt,
             "began_at": at,
         }
-        connection.execute(insert(attempts).values(began))
+        connection.execute(queries.INSERT_ATTEMPT, began)
         facts = {"attempt": attempt_id, "number": number, "route": route, "in_doubt": operation.in_doubt}
         audit.append(connection, self._audited(operation, Action.ATTEMPT_BEGAN, worker, facts, at=at))
         kept = operation.kept_answer_blob
@@ -154,41 +152,20 @@ class SqlWork:
 
 
 def _lane_has_room(connection: Connection, lane: Lane, *, direct: bool, at: datetime, leases_max: int) -> bool:
-    row = connection.execute(select(lanes).where(lanes.c.lane == str(lane)).with_for_update()).mappings().one_or_none()
+    named = {"lane": str(lane)}
+    row = connection.execute(queries.LANE, named).mappings().one_or_none()
     if row is None:
         return False
     blocked_until = row["direct_blocked_until" if direct else "bulk_blocked_until"]
     if blocked_until is not None and blocked_until > at:
         return False
-    leased = select(func.count()).where(
-        operations.c.lane == str(lane), operations.c.direct == direct, operations.c.lease_until.isnot(None)
-    )
-    return connection.execute(leased).scalar_one() < leases_max
-
-
-def _next_due(connection: Connection, lane: Lane, *, direct: bool, at: datetime) -> list[Operation]:
-    """The next row to claim, and the one after it."""
-    query = (
-        select(*operation_columns)
-        .where(
-            operations.c.lane == str(lane),
-            operations.c.direct == direct,
-            operations.c.status.in_(_CLAIMABLE),
-            operations.c.lease_until.is_(None),
-            operations.c.due_at <= at,
-        )
-        .order_by(operations.c.deadline_at, operations.c.created_at)
-        .limit(2)
-        .with_for_update(skip_locked=True)
-    )
-    return [read_operation(row) for row in connection.execute(query).mappings()]
+    return connection.execute(queries.LEASED[direct], named).scalar_one() < leases_max
 
 
 def _held_by(connection: Connection, claim: Claim, values: dict[str, Any]) -> Operation:
     """Change a row if it is still held by this claim's token, and return it. Raises LeaseLostError."""
-    mine = (operations.c.id == claim.operation.id) & (operations.c.lease_token == claim.token)
-    changed = connection.execute(update(operations).where(mine).values(values).returning(*operation_columns))
-    row = changed.mappings().one_or_none()
+    held = {"held_id": claim.operation.id, "held_token": claim.token}
+    row = connection.execute(queries.HELD, values | held).mappings().one_or_none()
     if row is None:
         raise LeaseLostError(claim.operation.id)
     return read_operation(row)
@@ -198,6 +175,7 @@ def _end_attempt(
     connection: Connection, attempt: Attempt, outcome: Outcome, evidence: str | None, *, at: datetime
 ) -> None:
     ended = {
+        "ended_id": attempt.id,
         "ended_at": at,
         "meaning": outcome.meaning.value,
         "certainty": outcome.certainty.value,
@@ -205,7 +183,7 @@ def _end_attempt(
         "message": outcome.message,
         "evidence_blob": evidence,
     }
-    connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
+    connection.execute(queries.END_ATTEMPT, ended)
 
 
 def _store_document(connection: Connection, operation: Operation, registered: Registration, *, at: datetime) -> None:
@@ -236,4 +214,4 @@ def _store_document(connection: Connection, operation: Operation, registered: Re
         "ewb_remarks": ewb and ewb.remarks,
         "recorded_at": at,
     }
-    insert_or_replace(connection, documents, row, keys=["environment", "irn"])
+    insert_or_replace(connection, documents, row, keys=("environment", "irn"))

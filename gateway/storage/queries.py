@@ -1,0 +1,106 @@
+"""The statements of the hot path, built once. Building one anew costs several times what SQLite needs to run it.
+
+A parameter that is compared with is named for what it is (`held_id`, `at`); columns that are set go by their own name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Final
+
+from sqlalchemy import Select, Update, bindparam, delete, false, func, insert, select, true, update
+
+from gateway.domain.operations import CLAIMABLE, Operation
+from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
+
+operation_columns: Final = tuple(operations.c[field.name] for field in fields(Operation))
+
+OPERATION: Final = select(*operation_columns).where(operations.c.id == bindparam("id"))
+"""One operation."""
+
+INSERT_OPERATION: Final = insert(operations).returning(*operation_columns)
+"""A new operation, as it is then stored."""
+
+INSERT_IDENTITY: Final = insert(identities)
+"""A claim on a document's number."""
+
+INSERT_KEY: Final = insert(idempotency_keys)
+"""A client's own name for a request."""
+
+FORGET_KEY: Final = delete(idempotency_keys).where(
+    idempotency_keys.c.client_id == bindparam("client_id"),
+    idempotency_keys.c.key == bindparam("key"),
+    idempotency_keys.c.expires_at <= bindparam("at"),
+)
+"""The same name, if its life is over."""
+
+BY_KEY: Final = select(idempotency_keys).where(
+    idempotency_keys.c.client_id == bindparam("client_id"),
+    idempotency_keys.c.key == bindparam("key"),
+    idempotency_keys.c.expires_at > bindparam("at"),
+)
+"""What a client's name stands for, within its life."""
+
+BY_IDENTITY: Final = (
+    select(*operation_columns, identities.c.content_digest.label("registered_digest"))
+    .join_from(identities, operations, identities.c.operation_id == operations.c.id)
+    .where(
+        identities.c.environment == bindparam("environment"),
+        identities.c.gstin == bindparam("gstin"),
+        identities.c.financial_year == bindparam("financial_year"),
+        identities.c.doc_type == bindparam("doc_type"),
+        identities.c.number_key == bindparam("number_key"),
+    )
+)
+"""The operation that holds a document's number."""
+
+LANE: Final = select(lanes).where(lanes.c.lane == bindparam("lane")).with_for_update()
+"""A lane, locked: claims of one lane come one after the other."""
+
+
+def _leased(*, direct: bool) -> Select[int]:
+    return select(func.count()).where(
+        operations.c.lane == bindparam("lane"),
+        operations.c.direct == (true() if direct else false()),
+        operations.c.lease_until.isnot(None),
+    )
+
+
+LEASED: Final = {direct: _leased(direct=direct) for direct in (True, False)}
+"""How many rows of a lane are leased, by whether they are direct calls."""
+
+
+def _due(*, direct: bool) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*operation_columns)
+        .where(
+            operations.c.lane == bindparam("lane"),
+            operations.c.direct == (true() if direct else false()),
+            operations.c.status.in_(sorted(CLAIMABLE)),
+            operations.c.lease_until.is_(None),
+            operations.c.due_at <= bindparam("at"),
+        )
+        .order_by(operations.c.deadline_at, operations.c.created_at)
+        .limit(2)
+        .with_for_update(skip_locked=True)
+    )
+
+
+DUE: Final = {direct: _due(direct=direct) for direct in (True, False)}
+"""The next row of a lane to claim and the one after it: nearest legal deadline first, then age."""
+
+LEASE: Final[Update] = update(operations).where(operations.c.id == bindparam("held_id"))
+"""Lease a row that this transaction has locked."""
+
+HELD: Final = (
+    update(operations)
+    .where(operations.c.id == bindparam("held_id"), operations.c.lease_token == bindparam("held_token"))
+    .returning(*operation_columns)
+)
+"""Change a row if it is still held by this token, and return it. No row: it is not."""
+
+INSERT_ATTEMPT: Final = insert(attempts)
+"""A try at a portal."""
+
+END_ATTEMPT: Final = update(attempts).where(attempts.c.id == bindparam("ended_id"))
+"""What a try meant."""

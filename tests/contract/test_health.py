@@ -1,0 +1,125 @@
+"""`ports.Health`, in Redis and in memory."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+from redis import Redis
+
+from gateway.limits.health import DOWN_SECONDS, FAILURES_MIN, MemoryHealth, RedisHealth
+from gateway.ports import Health
+from tests.support import ROUTE, FakeClock
+
+
+class Rig(Protocol):
+    """Health whose time a test can let pass."""
+
+    health: Health
+
+    def let_pass(self, seconds: int) -> None:
+        """Let time pass."""
+
+
+class InMemory:
+    """The twin."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self.health = MemoryHealth(self._clock)
+
+    def let_pass(self, seconds: int) -> None:
+        """See Rig."""
+        self._clock.sleep(seconds)
+
+
+class InRedis:
+    """The real one: time passes by shortening what its keys have left to live."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.health = RedisHealth(redis, prefix="t:")
+
+    def let_pass(self, seconds: int) -> None:
+        """See Rig."""
+        for key in self._redis.keys("t:*"):
+            self._redis.pexpire(key, max(0, int(self._redis.pttl(key)) - seconds * 1000))
+
+
+@pytest.fixture(params=["memory", "redis"])
+def rig(request: pytest.FixtureRequest) -> Rig:
+    """Each in its turn, knowing nothing."""
+    return InMemory() if request.param == "memory" else InRedis(request.getfixturevalue("redis"))
+
+
+def fail(health: Health, *, times: int) -> None:
+    """Calls without an answer."""
+    for _ in range(times):
+        health.failed(ROUTE)
+
+
+def test_a_route_of_which_nothing_is_known_is_up(rig: Rig) -> None:
+    """Nobody is sent away before anything failed."""
+    assert rig.health.down_seconds(ROUTE) == 0
+
+
+def test_a_few_failures_are_everyday_life(rig: Rig) -> None:
+    """One less than the number does not count as down."""
+    fail(rig.health, times=FAILURES_MIN - 1)
+    assert rig.health.down_seconds(ROUTE) == 0
+
+
+def test_failures_in_a_row_are_a_route_that_is_down(rig: Rig) -> None:
+    """It says for how long: from the last failure on, and never 0 while it is down."""
+    fail(rig.health, times=FAILURES_MIN)
+    assert DOWN_SECONDS - 1 <= rig.health.down_seconds(ROUTE) <= DOWN_SECONDS
+    rig.let_pass(DOWN_SECONDS - 1)
+    assert rig.health.down_seconds(ROUTE) == 1
+
+
+def test_other_routes_are_not_down_with_it(rig: Rig) -> None:
+    """Each route is counted by itself."""
+    fail(rig.health, times=FAILURES_MIN)
+    assert rig.health.down_seconds("another") == 0
+
+
+def test_one_answer_ends_it(rig: Rig) -> None:
+    """And the count begins anew."""
+    fail(rig.health, times=FAILURES_MIN)
+    rig.health.answered(ROUTE)
+    assert rig.health.down_seconds(ROUTE) == 0
+    fail(rig.health, times=FAILURES_MIN - 1)
+    assert rig.health.down_seconds(ROUTE) == 0
+
+
+def test_it_ends_by_itself(rig: Rig) -> None:
+    """When nobody calls, the next caller is let through."""
+    fail(rig.health, times=FAILURES_MIN)
+    rig.let_pass(DOWN_SECONDS)
+    assert rig.health.down_seconds(ROUTE) == 0
+
+
+def test_old_failures_do_not_add_up(rig: Rig) -> None:
+    """Failures with long pauses between them are no row of failures."""
+    for _ in range(FAILURES_MIN + 2):
+        rig.health.failed(ROUTE)
+        rig.let_pass(DOWN_SECONDS)
+    rig.health.failed(ROUTE)
+    assert rig.health.down_seconds(ROUTE) == 0
+
+
+def test_each_failure_lengthens_it(rig: Rig) -> None:
+    """Queued work goes on trying, and while it fails the route stays down."""
+    fail(rig.health, times=FAILURES_MIN)
+    rig.let_pass(DOWN_SECONDS - 2)
+    rig.health.failed(ROUTE)
+    assert rig.health.down_seconds(ROUTE) >= DOWN_SECONDS - 1
+
+
+def test_without_redis_every_route_is_up(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing raises, what could not be noted is logged, and the calls themselves will show."""
+    health = RedisHealth(Redis.from_url("unix:///nowhere/redis.sock"), prefix="t:")
+    fail(health, times=FAILURES_MIN)
+    health.answered(ROUTE)
+    assert health.down_seconds(ROUTE) == 0
+    assert len(caplog.records) == FAILURES_MIN + 1
