@@ -17,7 +17,8 @@ from gateway.services.principal import Principal, Scope
 KEY_CHARACTERS_MAX: Final = 255
 """Of an Idempotency-Key: long enough for any identifier of an ERP."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-_WAIT: Final = re.compile(r"wait\s*=\s*([0-9]{1,4})", re.ASCII)
+_WAIT_DIGITS_MAX: Final = 9
+"""Of `wait=N`; what is longer is no number of seconds and is passed over."""
 _BEARER: Final = "bearer "
 
 
@@ -33,7 +34,7 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency: the caller, whose token must have the scope."""
 
     async def caller(request: Request) -> Principal:
-        given = request.headers.get("authorization", "")
+        given = ",".join(request.headers.getlist("authorization"))  # two of them are no valid token either
         if given[: len(_BEARER)].lower() != _BEARER:
             raise Unauthorised(
                 "token-missing",
@@ -56,13 +57,22 @@ MayRead = Annotated[Principal, Depends(scoped(Scope.READ))]
 def preference(request: Request, principal: Principal) -> Preference:
     """What `Prefer` (RFC 7240) asks for; the client's registered way where it says nothing. Unknown words pass."""
     settings = state.of(request).settings
-    words = ",".join(request.headers.getlist("prefer")).lower()
-    match = _WAIT.search(words)
-    asked = int(match.group(1)) if match else settings.direct_wait_seconds
-    wait = float(min(asked, settings.direct_wait_seconds_max))
+    words = _preferences(request)
+    asked = words.get("wait", "")
+    waits = asked.isascii() and asked.isdigit() and len(asked) <= _WAIT_DIGITS_MAX
+    wait = min(int(asked) if waits else settings.direct_wait_seconds, settings.direct_wait_seconds_max)
     if "respond-async" in words:
         return Preference(direct=False, wait_seconds=0)
-    return Preference(direct=match is not None or not principal.respond_async, wait_seconds=wait)
+    return Preference(direct=waits or not principal.respond_async, wait_seconds=wait)
+
+
+def _preferences(request: Request) -> dict[str, str]:
+    """Names in lower case with their values; of a repeated one the first counts (RFC 7240, section 2)."""
+    found: dict[str, str] = {}
+    for part in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = part.partition(";")[0].partition("=")
+        found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return found
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway import qr
-from gateway.api import body, presenting, problems, state
+from gateway.api import body, contract, presenting, problems, state
 from gateway.api.dependencies import (
     MayRead,
     MayRegister,
@@ -29,61 +30,104 @@ from gateway.errors import Absent, Invalid
 from gateway.ports import Received, Reception
 from gateway.services import enquiry, submission
 from gateway.services.enquiry import Found
-from gateway.services.principal import Principal
+from gateway.services.principal import Principal, Scope
 
 router = APIRouter()
+
+_REGISTERS: Final[dict[str, Any]] = {
+    "gives": {200: "RegisteredBefore", 201: "Registered", 202: "UnderWay"},
+    "takes": "Document",
+    "parameters": ("Idempotency-Key", "Prefer"),
+    "refuses": (409, 413, 415, 422, 429, 503),
+}
+_READS: Final[dict[str, Any]] = {"scope": Scope.READ, "refuses": (404, 429, 503)}
 
 LOOK_SECONDS: Final = 1.0
 """A waiting caller looks for itself so often, because an announcement may be lost."""
 _SETTLING: Final = frozenset({Status.QUEUED, Status.SUBMITTING})
 """While it stands so, a direct caller goes on waiting."""
+_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+"""The one form of ISO 8601 that is meant; Python would take weeks and bare digits too."""
 _PICTURE: Final = {"Cache-Control": "private, max-age=86400"}
 
 
-@router.post("/irn", summary="Register an invoice", tags=["documents"])
+@router.post(
+    "/irn",
+    summary="Register an invoice",
+    tags=["documents"],
+    openapi_extra=contract.call(scope=Scope.IRN_WRITE, **_REGISTERS),
+)
 async def register_invoice(request: Request, principal: MayRegister) -> Response:
     """Register an INV-01 invoice (`INV`) with the portal and get its IRN, signed copy and signed QR code."""
-    return await _submit(request, principal, submission.INVOICES)
+    return await _submit(request, principal, submission.INVOICES, path="/irn")
 
 
-@router.post("/cdnr", summary="Register a credit or debit note", tags=["documents"])
+@router.post(
+    "/cdnr",
+    summary="Register a credit or debit note",
+    tags=["documents"],
+    openapi_extra=contract.call(scope=Scope.CDNR_WRITE, **_REGISTERS),
+)
 async def register_note(request: Request, principal: MayRegisterNotes) -> Response:
     """Register an INV-01 credit or debit note (`CRN`, `DBN`)."""
-    return await _submit(request, principal, submission.NOTES)
+    return await _submit(request, principal, submission.NOTES, path="/cdnr")
 
 
-@router.get("/irn", summary="Find a document by its number", tags=["documents"])
+@router.get(
+    "/irn",
+    summary="Find a document by its number",
+    tags=["documents"],
+    openapi_extra=contract.call(
+        {200: "Document", 202: "UnderWay"}, parameters=("doc_type", "doc_no", "doc_date"), **_READS
+    ),
+)
 async def find_document(
     request: Request, principal: MayRead, doc_type: str = "", doc_no: str = "", doc_date: str = ""
 ) -> Response:
     """A document by type, number and date (yyyy-mm-dd or dd/mm/yyyy). 202 with the operation while it is under way."""
     here = state.of(request)
-    found = await here.run(enquiry.by_details, doc_type.upper(), doc_no, _date(doc_date), principal, ports=here.ports)
-    return _show(found)
+    details = (doc_type.upper() if doc_type.isascii() else doc_type, doc_no, _date(doc_date))
+    return _show(await here.run(enquiry.by_details, *details, principal, ports=here.ports))
 
 
-@router.get("/irn/{irn}", summary="Get a document by its IRN", tags=["documents"])
+@router.get(
+    "/irn/{irn}",
+    summary="Get a document by its IRN",
+    tags=["documents"],
+    openapi_extra=contract.call({200: "Document", 202: "UnderWay"}, **_READS),
+)
 async def get_document(request: Request, principal: MayRead, irn: str) -> Response:
     """A document by IRN, read back from the portal if the gateway does not hold it."""
     here = state.of(request)
     return _show(await here.run(enquiry.by_irn, irn, principal, ports=here.ports))
 
 
-@router.get("/irn/{irn}/qr.png", summary="The signed QR code as PNG", tags=["documents"])
+@router.get(
+    "/irn/{irn}/qr.png",
+    summary="The signed QR code as PNG",
+    tags=["documents"],
+    openapi_extra=contract.call({200: "QrPng"}, **_READS),
+)
 async def get_qr_png(request: Request, principal: MayRead, irn: str) -> Response:
     """The signed QR code, ready to be printed on the document."""
     token = await _signed_qr(request, principal, irn)
     return Response(await state.of(request).run(qr.png, token), media_type="image/png", headers=_PICTURE)
 
 
-@router.get("/irn/{irn}/qr.svg", summary="The signed QR code as SVG", tags=["documents"])
+@router.get(
+    "/irn/{irn}/qr.svg",
+    summary="The signed QR code as SVG",
+    tags=["documents"],
+    openapi_extra=contract.call({200: "QrSvg"}, **_READS),
+)
 async def get_qr_svg(request: Request, principal: MayRead, irn: str) -> Response:
     """The signed QR code as a vector picture."""
     token = await _signed_qr(request, principal, irn)
     return Response(await state.of(request).run(qr.svg, token), media_type="image/svg+xml", headers=_PICTURE)
 
 
-async def _submit(request: Request, principal: Principal, doc_types: frozenset[str]) -> Response:
+async def _submit(request: Request, principal: Principal, doc_types: frozenset[str], *, path: str) -> Response:
+    """`path` is the call's own, whatever a proxy put before it: an Idempotency-Key stands for it too."""
     here = state.of(request)
     wish = preference(request, principal)
     key = idempotency_key(request)
@@ -100,7 +144,7 @@ async def _submit(request: Request, principal: Principal, doc_types: frozenset[s
             id=request.state.request_id,
             operation_id=operation_id,
             method=request.method,
-            path=request.url.path,
+            path=path,
             body=raw,
             document=body.parse(raw),
             key=key,
@@ -112,7 +156,11 @@ async def _submit(request: Request, principal: Principal, doc_types: frozenset[s
 
     async with here.waiters.expecting(operation_id) as news:
         received = await here.run(accept)
-        settled = await _wait(here, received.operation, news, wish)
+        settled = received.operation
+        if settled.id == operation_id:
+            settled = await _wait(here, settled, news, wish)
+    if settled.id != operation_id:  # a repetition: its operation has an event of its own
+        settled = await _follow(here, settled, wish)
     return await here.run(_answer, here, settled, received.reception, request.state.request_id)
 
 
@@ -130,6 +178,13 @@ async def _wait(here: State, operation: Operation, news: asyncio.Event, wish: Pr
     return operation
 
 
+async def _follow(here: State, operation: Operation, wish: Preference) -> Operation:
+    """An operation that an earlier request began, waited for like the caller's own."""
+    async with here.waiters.expecting(operation.id) as news:
+        current = await here.run(enquiry.latest, operation, ports=here.ports)  # what was told before we listened
+        return await _wait(here, current, news, wish)
+
+
 def _answer(here: State, done: Operation, reception: Reception, request_id: str) -> Response:
     headers = {"Idempotent-Replayed": "true"} if reception is Reception.SAME_KEY else {}
     if done.status is Status.SUCCEEDED:
@@ -137,7 +192,7 @@ def _answer(here: State, done: Operation, reception: Reception, request_id: str)
         if held is None:
             raise RuntimeError(f"{done.id} succeeded without a document")
         status = 200 if reception is Reception.SAME_DOCUMENT else 201
-        location = {"Location": f"/irn/{done.irn}"}
+        location = {"Location": f"/irn/{held.registration.irn}"}
         return presenting.respond(presenting.succeeded(done, held), status=status, headers=headers | location)
     if done.status in _ENDS:
         return _ended(here, done, request_id, headers)
@@ -179,8 +234,7 @@ def _ended(here: State, done: Operation, request_id: str, headers: Mapping[str, 
 
 
 def _under_way(here: State, operation: Operation, headers: Mapping[str, str]) -> Response:
-    position = here.ports.intake.queued_ahead(operation) if operation.status is Status.QUEUED else None
-    content = presenting.operation(operation, position=position)
+    content = presenting.operation(operation, place=enquiry.place_of(operation, ports=here.ports))
     return presenting.respond(content, status=202, headers={**headers, "Location": f"/operations/{operation.id}"})
 
 
@@ -210,6 +264,6 @@ async def _signed_qr(request: Request, principal: Principal, irn: str) -> str:
 
 def _date(text: str) -> date:
     try:
-        return read_portal_date(text) if "/" in text else date.fromisoformat(text)
+        return date.fromisoformat(text) if _ISO_DATE.fullmatch(text) else read_portal_date(text)
     except ValueError:
         raise Invalid("date-malformed", "doc_date is no date.", help="Write it as yyyy-mm-dd or dd/mm/yyyy.") from None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.api import body, presenting, state
-from gateway.errors import Invalid, MoharError, Unauthorised
+from gateway.api import body, contract, presenting, problems, state
+from gateway.errors import Invalid, MoharError, TooLarge, Unauthorised, UnsupportedMedia
 from gateway.services import access
 
 router = APIRouter()
@@ -25,7 +25,16 @@ _ERRORS: Final = frozenset(
 )
 
 
-@router.post("/oauth/token", summary="Get an access token", tags=["oauth"])
+@router.post(
+    "/oauth/token",
+    summary="Get an access token",
+    tags=["oauth"],
+    openapi_extra=contract.call(
+        {200: "Token", 400: "TokenRefused", 401: "ClientUnknown", 413: "TokenRefused", 415: "TokenRefused"},
+        takes="TokenRequest",
+    )
+    | {"security": [{"client": []}, {}]},
+)
 async def issue_token(request: Request) -> Response:
     """A JWT of 15 minutes, bound to one GSTIN, for a client that authenticates with HTTP Basic or in the form."""
     here = state.of(request)
@@ -38,6 +47,8 @@ async def issue_token(request: Request) -> Response:
         )
         form = _form(raw)
         client_id, client_secret = _client(request, form)
+        if not client_id.isprintable():  # PostgreSQL refuses to compare with a NUL, and no client has such an id
+            client_id = ""
         token, claims = await here.run(
             access.issue_token,
             client_id=client_id,
@@ -46,7 +57,7 @@ async def issue_token(request: Request) -> Response:
             scope=form.get("scope"),
             ports=here.ports,
         )
-    except (Invalid, Unauthorised) as error:
+    except (Invalid, Unauthorised, TooLarge, UnsupportedMedia) as error:
         return _refused(error)
     content = {
         "access_token": token,
@@ -75,22 +86,35 @@ def _form(raw: bytes) -> dict[str, str]:
     return form
 
 
-def _client(request: Request, form: dict[str, str]) -> tuple[str, str]:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            client_id, _, secret = base64.b64decode(given, validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, ValueError):
-            client_id, secret = "", ""
-        return unquote_plus(client_id), unquote_plus(secret)
-    return form.get("client_id", ""), form.get("client_secret", "")
+def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    """Id and secret of the client, from one place (RFC 6749, section 2.3). Raises Invalid."""
+    given = request.headers.getlist("authorization")
+    if not given:
+        return form.get("client_id", ""), form.get("client_secret", "")
+    client_id, secret = _basic(given[0])
+    if len(given) > 1 or "client_secret" in form or form.get("client_id", client_id) != client_id:
+        raise Invalid(
+            "invalid_request",
+            "The client authenticates in two ways at once.",
+            help="Send its id and secret once: with HTTP Basic, or in the form.",
+        )
+    return client_id, secret
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """RFC 7617, the two parts URL-encoded. Nothing but empty texts for what cannot be read: no client has those."""
+    scheme, _, given = header.partition(" ")
+    try:
+        text = base64.b64decode(given.strip(), validate=True).decode("utf-8")
+    except ValueError:
+        return "", ""
+    client_id, _, secret = text.partition(":")
+    return (unquote_plus(client_id), unquote_plus(secret)) if scheme.lower() == "basic" else ("", "")
 
 
 def _refused(error: MoharError) -> Response:
     """RFC 6749, section 5.2."""
     code = error.code if error.code in _ERRORS else "invalid_request"
     content = {"error": code, "error_description": f"{error.message} {error.help}"}
-    if isinstance(error, Unauthorised):
-        headers = _NO_STORE | {"WWW-Authenticate": 'Basic realm="mohar"'}
-        return presenting.respond(content, status=401, headers=headers)
-    return presenting.respond(content, status=400, headers=_NO_STORE)
+    challenge = {"WWW-Authenticate": 'Basic realm="mohar"'} if isinstance(error, Unauthorised) else {}
+    return presenting.respond(content, status=problems.status_of(error), headers=_NO_STORE | challenge)

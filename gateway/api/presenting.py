@@ -14,6 +14,7 @@ from gateway.domain.calendar import write_instant
 from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
 from gateway.ports import Document
+from gateway.services.enquiry import Place
 
 ADVICE: Final[Mapping[Status, str]] = {
     Status.QUEUED: "It waits for its turn; nothing needs to be done.",
@@ -42,9 +43,9 @@ def respond(content: Any, *, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def operation(
-    found: Operation, *, position: int | None = None, attempts: Sequence[Mapping[str, Any]] = ()
+    found: Operation, *, place: Place | None = None, attempts: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """An operation. `position` is how many wait before it."""
+    """An operation. `place` is where it stands in the queue, if it does."""
     shown: dict[str, Any] = {
         "id": found.id,
         "kind": found.kind.value,
@@ -59,7 +60,8 @@ def operation(
         },
         "in_doubt": found.in_doubt,
         "attempts": found.attempts,
-        "position": position,
+        "position": None if place is None else place.position,
+        "expected_at": None if place is None else _instant(place.expected_at),
         "hold_cause": found.hold_cause and found.hold_cause.value,
         "portal_code": found.portal_code,
         "portal_message": found.portal_message,
@@ -89,9 +91,13 @@ def registration(registered: Registration) -> dict[str, Any]:
 
 
 def document(held: Document) -> dict[str, Any]:
-    """A document of the ledger, with the operation that brought it."""
+    """A document of the ledger, with the operation that brought it; `differences` when it has other content than that.
+
+    Such a one was registered by somebody else under the same number.
+    """
     registered = held.registration
-    return {
+    differences = {} if held.ours else {"differences": list(registered.differences)}
+    return differences | {
         "id": held.operation_id,
         "status": held.status,
         **registration(registered),
@@ -159,9 +165,10 @@ def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _advice(found: Operation) -> str | None:
-    if found.status is Status.HELD and found.hold_cause is not None:
-        return _HELD[found.hold_cause]
-    return ADVICE.get(found.status)
+    if found.status is not Status.HELD or found.hold_cause is None:
+        return ADVICE.get(found.status)
+    doubt = " It may be registered already: do not renumber it." if found.in_doubt else ""
+    return _HELD[found.hold_cause] + doubt
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from gateway import errors
 from gateway.domain import canonical
 from gateway.domain.faults import Fault
 
-log = logging.getLogger(__name__)
-
+MEDIA_TYPE: Final = "application/problem+json"
 STATUSES: Final[Mapping[type[errors.MoharError], int]] = {
     errors.Unavailable: 503,
     errors.Throttled: 429,
@@ -29,7 +28,7 @@ STATUSES: Final[Mapping[type[errors.MoharError], int]] = {
     errors.UnsupportedMedia: 415,
     errors.Misconfigured: 503,
 }
-_TITLES: Final = {
+TITLES: Final[Mapping[int, str]] = {
     400: "The request is wrong",
     401: "Who is calling is unknown",
     403: "Not allowed",
@@ -40,9 +39,14 @@ _TITLES: Final = {
     415: "Unsupported body",
     422: "The portal refused",
     429: "Too many calls just now",
+    431: "Too many headers",
     500: "The gateway failed",
     503: "A part that is needed is away",
 }
+_SHOWN_CHARACTERS_MAX: Final = 100
+"""Of a path that a message repeats: enough to recognise it."""
+_METHOD_NOT_ALLOWED: Final = 405
+_SEE_DOCS: Final = "See /docs for the calls there are."
 
 
 def problem(
@@ -60,7 +64,7 @@ def problem(
     entries = faults or [Fault(code, "", message, help, portal_code=(facts or {}).get("portal_code"))]
     content = {
         "type": "about:blank",
-        "title": _TITLES.get(status, "Error"),
+        "title": TITLES.get(status, "Error"),
         "status": status,
         "detail": message,
         "code": code,
@@ -68,40 +72,52 @@ def problem(
         "request_id": request_id,
         "errors": [fault.as_json() for fault in entries],
     } | {name: value for name, value in (facts or {}).items() if value is not None}
-    return Response(
-        canonical.write(content),
-        status_code=status,
-        media_type="application/problem+json",
-        headers=dict(headers or {}),
-    )
+    return Response(canonical.write(content), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def status_of(error: errors.MoharError) -> int:
+    """The HTTP status of an error."""
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
 
 def of_error(error: errors.MoharError, *, request_id: str) -> Response:
     """The answer to an error that the gateway raised on purpose."""
-    status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
-    headers: dict[str, str] = {}
+    headers = _challenge(error)
     facts = dict(error.facts)
     if isinstance(error, errors.Throttled):
         headers["Retry-After"] = str(error.retry_after)
         facts["retry_after"] = error.retry_after
-    if isinstance(error, errors.Unauthorised):
-        headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.message}"'
-    faults = error.faults if isinstance(error, errors.Invalid) else ()
     facts.pop("request_id", None)
     return problem(
-        status,
+        status_of(error),
         error.code,
         error.message,
         help=error.help,
         request_id=request_id,
-        faults=faults,
+        faults=error.faults if isinstance(error, errors.Invalid) else (),
         headers=headers,
         facts=facts,
     )
 
 
+def of_surprise(request_id: str) -> Response:
+    """The answer to an error that nobody foresaw. What it was stands in the log, under the same id."""
+    return problem(
+        500,
+        "gateway-failed",
+        "The gateway failed; what you sent may or may not have been stored.",
+        help="Send the same request again with the same Idempotency-Key: it is never done twice.",
+        request_id=request_id,
+    )
+
+
+def of_unknown_path(path: str, *, request_id: str) -> Response:
+    """The answer to a path that there is not."""
+    return problem(404, "path-unknown", f"There is no {_shown(path)} here.", help=_SEE_DOCS, request_id=request_id)
+
+
 def install(app: FastAPI) -> None:
-    """Let every error of the application leave as a problem."""
+    """Let the errors of the application and of the framework leave as problems."""
 
     @app.exception_handler(errors.MoharError)
     async def on_purpose(request: Request, error: errors.MoharError) -> Response:
@@ -109,23 +125,44 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def by_the_framework(request: Request, error: HTTPException) -> Response:
-        codes = {404: "path-unknown", 405: "method-unknown"}
+        path, request_id = request.scope["path"], request.state.request_id
+        allowed = _methods_at(request) if error.status_code == _METHOD_NOT_ALLOWED else ""
+        if not allowed:
+            return of_unknown_path(path, request_id=request_id)
         return problem(
-            error.status_code,
-            codes.get(error.status_code, "request-invalid"),
-            f"{request.method} {request.url.path}: {error.detail}.",
-            help="See /docs for the calls there are.",
-            request_id=request.state.request_id,
-            headers=error.headers,
+            _METHOD_NOT_ALLOWED,
+            "method-unknown",
+            f"{_shown(path)} does not take {_shown(request.method)}.",
+            help=f"It takes {allowed}. {_SEE_DOCS}",
+            request_id=request_id,
+            headers={"Allow": allowed},
         )
 
-    @app.exception_handler(Exception)
-    async def by_surprise(request: Request, error: Exception) -> Response:
-        log.error("request %s failed", request.state.request_id, exc_info=error)
-        return problem(
-            500,
-            "gateway-failed",
-            "The gateway failed; what you sent may or may not have been stored.",
-            help="Send the same request again with the same Idempotency-Key: it is never done twice.",
-            request_id=request.state.request_id,
-        )
+
+def _methods_at(request: Request) -> str:
+    """What the path takes, by all of its routes: the framework names those of the first one alone."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in here for method in route.methods or ()}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted(methods))
+
+
+def _challenge(error: errors.MoharError) -> dict[str, str]:
+    """RFC 6750, section 3: what a client without a good token is told in the header."""
+    if isinstance(error, errors.Unauthorised) and error.code != "token-missing":
+        told = f', error="invalid_token", error_description="{error.message}"'
+    elif error.code == "scope-missing":
+        told = ', error="insufficient_scope"'
+    elif isinstance(error, errors.Unauthorised):
+        told = ""
+    else:
+        return {}
+    return {"WWW-Authenticate": f'Bearer realm="mohar"{told}'}
+
+
+def _shown(text: str) -> str:
+    if not text.isprintable():
+        return "such thing"
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[:_SHOWN_CHARACTERS_MAX] + "…"

@@ -70,7 +70,7 @@ class AccessTokens:
                 token_id=body["jti"],
                 expires_at=expires_at,
             )
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError, OverflowError):
             raise _refused("token-invalid", "The access token is not one of ours, or was changed.") from None
         if expires_at + CLOCK_LEEWAY <= at:
             raise _refused("token-expired", "The access token has expired.")

@@ -53,7 +53,7 @@ class MasterKeyVault:
             )
         try:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], header + context.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut off within its nonce
             raise Misconfigured(
                 "sealed-value-foreign",
                 f"The sealed value of {context} was changed, or belongs to another row.",
@@ -62,19 +62,20 @@ class MasterKeyVault:
 
 
 def read_master_keys(path: Path) -> dict[str, bytes]:
-    """Keys from a file of lines `<8 hex digits>:<64 hex digits>`, oldest first. Raises Misconfigured."""
+    """Keys from a file of lines `<8 hex digits>:<64 hex digits>`, oldest first, each id once. Raises Misconfigured."""
     try:
         pairs = [line.split(":") for line in path.read_text().split()]
-        keys = {key_id: bytes.fromhex(key) for key_id, key in pairs}
+        keys = [(key_id, bytes.fromhex(key_id), bytes.fromhex(key)) for key_id, key in pairs]
     except (OSError, ValueError):
-        keys = {}
-    if not keys or any(len(key) != _KEY_BYTES or len(key_id) != 2 * _KEY_ID_BYTES for key_id, key in keys.items()):
+        keys = []
+    sizes_hold = all(len(id_bytes) == _KEY_ID_BYTES and len(key) == _KEY_BYTES for _, id_bytes, key in keys)
+    if not keys or not sizes_hold or len({id_bytes for _, id_bytes, _ in keys}) != len(keys):
         raise Misconfigured(
             "master-key-unreadable",
             f"{path} has no master key in the form <8 hex digits>:<64 hex digits>.",
             help="Restore the file from your backup; `mohar up` makes one in a new data folder.",
         )
-    return keys
+    return {key_id: key for key_id, _, key in keys}
 
 
 def create_master_key(path: Path) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Final, Self
 
 import httpx
 import typer
 
 from gateway.auth.vault import create_master_key
-from gateway.cli import test_mode
+from gateway.cli import interrupts, test_mode
 from gateway.cli.children import PARENT_VARIABLE
 from gateway.cli.embedded import EmbeddedRedis
 from gateway.cli.output import console
@@ -76,6 +74,10 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         """Stop everything, the workers first."""
+        with interrupts.whole():
+            self._stop()
+
+    def _stop(self) -> None:
         for name in ("worker", "sweeper", "api", "sandbox"):
             child = self._children.get(name)
             if child is not None:
@@ -94,12 +96,12 @@ class Stack:
             self._redis.stop()
             self._settings.redis_socket_file.unlink(missing_ok=True)
 
-    def credentials(self, file: Path | None) -> dict[str, str]:
+    def credentials(self, file: Path | None, *, gstin: str = ACTIVE_SELLER.gstin) -> dict[str, str]:
         """What a client needs, written to `file` too. A file from an earlier start keeps its client."""
         known = json.loads(file.read_text()) if file is not None and file.exists() else {}
         if not known.get("client_secret"):
-            client_id, secret = test_mode.add_seller(ports=self.wiring.ports).split(":")
-            known = {"client_id": client_id, "client_secret": secret, "gstin": ACTIVE_SELLER.gstin}
+            client_id, secret = test_mode.add_seller(gstin, ports=self.wiring.ports).split(":")
+            known = {"client_id": client_id, "client_secret": secret, "gstin": gstin}
         known |= {"base_url": self.base_url, "sandbox_url": self.sandbox_url}
         if file is not None:
             _write(file, known)
@@ -124,6 +126,10 @@ class Stack:
         file = self.data / RUN_FOLDER / f"{name}.ready"
         return file.exists() and file.read_text() == str(self._children[name].pid)
 
+    def running(self, name: str) -> bool:
+        """Whether a child has not ended."""
+        return self._children[name].poll() is None
+
     def pid(self, name: str) -> int:
         """The process id of a child."""
         return self._children[name].pid
@@ -138,8 +144,9 @@ class Stack:
         os.environ.update(settings | self._extra)
         self._settings = Settings()
         if not self._settings.redis_url:
-            self._redis = EmbeddedRedis()
-            self._redis.start()
+            with interrupts.whole():
+                self._redis = EmbeddedRedis()
+                self._redis.start()
             self._settings.redis_socket_file.write_text(self._redis.url)
         if self._settings.master_key_file is None:
             create_master_key(self._settings.master_keys)
@@ -158,15 +165,14 @@ class Stack:
         arguments = (
             ["--port", str(self.sandbox_port), "--data", str(self.data / "sandbox")] if name == "sandbox" else []
         )
-        log = (self.data / LOG_FOLDER / f"{name}.log").open("ab")
-        self._children[name] = subprocess.Popen(  # noqa: S603  our own interpreter
-            [sys.executable, "-m", "gateway.cli", name, *arguments],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
-            env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
-        )
-        log.close()
+        with (self.data / LOG_FOLDER / f"{name}.log").open("ab") as log, interrupts.whole():
+            self._children[name] = subprocess.Popen(  # noqa: S603  our own interpreter
+                [sys.executable, "-m", "gateway.cli", name, *arguments],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+                env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
+            )
 
     def _wait(self, name: str) -> None:
         ends_at = time.monotonic() + START_SECONDS_MAX
@@ -195,7 +201,7 @@ def up(
     sandbox_port: Annotated[int, typer.Option(help="Port of the sandbox portal; 0 takes a free one.")] = 0,
 ) -> None:
     """Run everything in this terminal: api, worker, sweeper, sandbox portal, embedded Redis and SQLite."""
-    _stop_on_sigterm()
+    interrupts.install()
     try:
         with Stack(data, port=port, sandbox_port=sandbox_port) as stack:
             known = stack.credentials(credentials)
@@ -217,13 +223,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _stop_on_sigterm() -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.domain.calendar import write_portal_date
 from gateway.domain.outcomes import Meaning, Outcome, Registration
 from gateway.domain.token_bucket import Limit
-from gateway.errors import Misconfigured, MoharError, Throttled, Unavailable
+from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
 from gateway.irp import codes, endpoints, envelope, portal_json, reading
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Exchange, Told
@@ -21,6 +21,8 @@ from gateway.ports import Route, Routebook, Seller
 _HTTP_OK: Final = 200
 _HEARTBEAT_CHARACTERS_MAX: Final = 200
 _RETRY_SECONDS: Final = 5
+_NONE_SUCH: Final = frozenset({Disposition.ABSENT, Disposition.REFUSED, Disposition.GSTIN_UNSYNCED, Disposition.STATE})
+"""The portal has none such, or has it for another GSTIN (2143), which has to look alike."""
 
 
 class IrpEnquiries:
@@ -88,9 +90,17 @@ def _told(answer: Told | envelope.Failure | Outcome) -> Told | None:
         return answer
     if isinstance(answer, Outcome):
         raise _not_asked(answer)
-    if codes.verdict(answer.errors) in (Disposition.ABSENT, Disposition.REFUSED, Disposition.GSTIN_UNSYNCED):
+    verdict = codes.verdict(answer.errors)
+    if verdict in _NONE_SUCH:
         return None
     error = answer.errors[0]
+    if verdict is Disposition.TOO_OLD:
+        raise Absent(
+            "document-too-old",
+            "The document is registered, but the portal gives it back no more.",
+            help="Its details are kept for about two days; take it from the web page of the GST portal.",
+            portal_code=error.code,
+        )
     raise _unavailable(f"The portal answered {error.code}: {error.message}", portal_code=error.code)
 
 

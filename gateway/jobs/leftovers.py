@@ -8,7 +8,7 @@ from typing import Final
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
-from rq.worker_registration import REDIS_WORKER_KEYS
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 LIFE: Final = timedelta(minutes=15)
 """A drain takes seconds. A job this old was lost by its worker, and the sweeper has long rung its lane anew."""
@@ -45,11 +45,12 @@ def _is_lost(id: str, queue: Queue, now: datetime) -> bool:
 
 def _forget_workers(queue: Queue) -> int:
     redis = queue.connection
-    names = list(redis.smembers(REDIS_WORKER_KEYS))[:SWEPT_MAX]
-    gone = [name for name in names if not redis.exists(name)]
+    lists = (REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY % queue.name)
+    names = {name for each in lists for name in redis.smembers(each)}
+    gone = [name for name in names if not redis.exists(name)][:SWEPT_MAX]
     if gone:
-        redis.srem(REDIS_WORKER_KEYS, *gone)
-        redis.srem(f"rq:workers:{queue.name}", *gone)
+        for each in lists:
+            redis.srem(each, *gone)
     return len(gone)
 
 

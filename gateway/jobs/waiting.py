@@ -63,6 +63,8 @@ class Waiters:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(self._channel)
             async for message in subscription.listen():
-                operation_id = message["data"].decode()
+                operation_id = message["data"].decode(
+                    errors="replace"
+                )  # a stranger's message must not end the listening
                 for event in self._events.get(operation_id, ()):
                     event.set()

@@ -20,6 +20,12 @@ from gateway.ports.directory import (
     Seller,
     Session,
 )
+from gateway.ports.survey import (
+    Leader,
+    SellerLogin,
+    Survey,
+    Unsettled,
+)
 from gateway.ports.work import (
     Attempt,
     Auditor,
@@ -61,6 +67,7 @@ __all__ = [
     "IdempotencyKey",
     "Ids",
     "Intake",
+    "Leader",
     "LeaseLostError",
     "Ledger",
     "Limiter",
@@ -75,8 +82,11 @@ __all__ = [
     "Routebook",
     "Secrets",
     "Seller",
+    "SellerLogin",
     "Session",
+    "Survey",
     "Tokens",
+    "Unsettled",
     "Upkeep",
     "Vault",
     "Work",

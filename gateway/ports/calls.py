@@ -64,7 +64,10 @@ class Enquiries(Protocol):
     def read_back(
         self, seller: Seller, *, irn: str | None = None, details: tuple[str, str, date] | None = None
     ) -> Registration | None:
-        """A document of the seller by IRN, or by type, number and date; None when the portal has none."""
+        """A document of the seller by IRN, or by type, number and date; None when the portal has none.
+
+        Raises Absent when it is registered, but too old for the portal to give it back.
+        """
 
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
         """What the portal knows of a GSTIN, in its own words; None when it knows none such."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from gateway.domain.audit import Action, Record
@@ -13,7 +13,7 @@ from gateway.domain.identifiers import AUDIT_PREFIX, is_document_number, is_irn,
 from gateway.domain.operations import TERMINAL, Operation, Status
 from gateway.domain.outcomes import Registration
 from gateway.errors import Absent, Invalid
-from gateway.ports import Document, Seller
+from gateway.ports import Document, LimiterAwayError, Seller
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
@@ -27,6 +27,14 @@ class Found:
     document: Document | None = None
     read_back: Registration | None = None
     operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operation stands in the queue: how many come before it, and when its turn should be."""
+
+    position: int
+    expected_at: datetime | None
 
 
 def operation(id: str, principal: Principal, *, ports: Ports) -> Operation:
@@ -46,6 +54,26 @@ def operation(id: str, principal: Principal, *, ports: Ports) -> Operation:
 def latest(known: Operation, *, ports: Ports) -> Operation:
     """An operation as it stands now."""
     return ports.intake.get(known.id) or known
+
+
+def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
+    """The place of a queued operation; None for one that does not queue.
+
+    Its turn is reckoned from the permits that those before it need at the steady rate of the shared limit. Unknown
+    when nobody can ask the limit.
+    """
+    if waiting.status is not Status.QUEUED:
+        return None
+    ahead = ports.intake.queued_ahead(waiting)
+    seller = ports.directory.seller(environment=waiting.environment, gstin=waiting.gstin)
+    allowance = ports.enquiries.allowance(seller) if seller is not None else {}
+    slowest_us = max((limit.interval_us for limit in allowance.values()), default=0)
+    try:
+        wait = timedelta(seconds=ports.limiter.wait(allowance), microseconds=ahead * slowest_us)
+    except LimiterAwayError:
+        return Place(ahead, None)
+    now = ports.clock.now()
+    return Place(ahead, max(now, waiting.due_at or now) + wait)
 
 
 def document_of(done: Operation, *, ports: Ports) -> Document | None:

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -189,3 +190,26 @@ def _database(engine: str) -> Iterator[str]:
             yield f"{POSTGRES}/{name}"
         finally:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def test_a_worker_that_is_told_to_stop_leaves_nothing_in_doubt(tmp_path: Path) -> None:
+    """SIGTERM, as a deployment sends it: calls under way are finished, no lease is left behind, no row is in doubt."""
+    with Stack(tmp_path, extra=SHORT_LEASES) as stack:
+        gstin, token = _seller(stack, "29AAAPL0000C1Z5")
+        _control(stack, latency_ms=300)
+        for number in range(0, 30, 3):
+            _post(stack, gstin, token, number + 1)
+        while "submitting" not in _statuses(stack):
+            time.sleep(0.02)
+        os.kill(stack.pid("worker"), signal.SIGTERM)
+        while stack.running("worker"):
+            time.sleep(0.05)
+        with stack.wiring.database.read() as connection:
+            left = "SELECT count(*) FROM operations WHERE lease_until IS NOT NULL OR doubtful_since IS NOT NULL"
+            assert connection.exec_driver_sql(left).scalar_one() == 0
+        stack.watch()
+        ends_at = time.monotonic() + SETTLED_SECONDS_MAX
+        while _open(stack):
+            assert time.monotonic() < ends_at, _statuses(stack)
+            time.sleep(0.1)
+        assert _statuses(stack) == {"succeeded": 10}

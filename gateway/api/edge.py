@@ -1,0 +1,117 @@
+"""What every request passes first, and every answer last."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api import problems
+from gateway.ports import Ids
+
+API_VERSION: Final = "2026-11-01"
+"""The only version so far. It is dated, so that a client can pin what it was written for."""
+HEADERS_MAX: Final = 64
+"""Header fields of one request. A client behind two proxies sends about twenty."""
+HEADER_BYTES_MAX: Final = 16_384
+"""Names and values of all header fields. An access token takes one kilobyte of them."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_REQUEST_PREFIX: Final = "req_"
+_ALWAYS: Final[Mapping[str, str]] = {
+    "API-Version": API_VERSION,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_UNLESS_SAID: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",  # answers tell who sold what to whom
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # an SVG opened as a page runs nothing
+}
+
+log = logging.getLogger(__name__)
+
+
+class Edge:
+    """Names each request, refuses what no endpoint should see, answers HEAD, and turns a surprise into a problem.
+
+    It stands outside the exception handlers of the framework, so that no answer leaves without its headers.
+    """
+
+    def __init__(self, app: ASGIApp, ids: Ids) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and mark the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else self._ids.new(_REQUEST_PREFIX)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id=request_id, bodiless=scope["method"] == "HEAD")
+        refusal = _refusal(scope, headers, request_id)
+        try:
+            await (refusal or self._app)(_as_get(scope), receive, answer)
+        except Exception:
+            if answer.begun:
+                raise
+            log.exception("request %s failed", request_id)
+            await problems.of_surprise(request_id)(scope, receive, answer)
+
+
+class _Answer:
+    """Puts what every answer carries into it, and leaves out the body that HEAD does not want."""
+
+    def __init__(self, send: Send, *, request_id: str, bodiless: bool) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._bodiless = bodiless
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            headers.update(_ALWAYS)
+            headers["X-Request-Id"] = self._request_id
+            for name, value in _UNLESS_SAID.items():
+                headers.setdefault(name, value)
+        elif self._bodiless and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _as_get(scope: Scope) -> Scope:
+    """RFC 9110, 9.3.2: HEAD is answered as GET is, without the body."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+
+
+def _refusal(scope: Scope, headers: Headers, request_id: str) -> Response | None:
+    size = sum(len(name) + len(value) for name, value in headers.raw)
+    if len(headers.raw) > HEADERS_MAX or size > HEADER_BYTES_MAX:
+        return problems.problem(
+            431,
+            "headers-too-large",
+            f"The request has {len(headers.raw)} header fields of {size} bytes.",
+            help=f"Send at most {HEADERS_MAX} header fields and {HEADER_BYTES_MAX} bytes of them.",
+            request_id=request_id,
+        )
+    if not scope["path"].isprintable():  # the framework would take /irn and a line feed for /irn
+        return problems.of_unknown_path(scope["path"], request_id=request_id)
+    asked = headers.get("api-version", API_VERSION)
+    if asked != API_VERSION:
+        return problems.problem(
+            400,
+            "api-version-unknown",
+            "There is no such API version.",
+            help=f"Send API-Version: {API_VERSION}, or leave the header out.",
+            request_id=request_id,
+        )
+    return None

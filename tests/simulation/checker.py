@@ -1,0 +1,277 @@
+"""The verdict on a world that has come to rest: the portal's ledger against the gateway's, and every history.
+
+Nothing here asks the gateway's services. IRNs, doubt and who registered what are found anew, from the papers, from the
+attempts on record and from the portal's own log of calls.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from sqlalchemy import select
+
+from gateway.domain import canonical
+from gateway.domain.lifecycle import TRANSITIONS
+from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Status
+from gateway.domain.outcomes import Certainty
+from gateway.domain.settlement import Event
+from gateway.storage import blobs
+from gateway.storage.tables import attempts, audit, documents, operations
+from tests.simulation.plan import Ask, Fate, Paper, Plan
+from tests.simulation.world import VISITOR, Sent, World
+
+_LAW = dict(TRANSITIONS)
+_OK = "ok"
+_ABSENT = "2154"
+_SESSION_ENDED = "1005"
+_EXPECTED = {
+    Fate.PLAIN: {Status.SUCCEEDED},
+    Fate.REFUSED: {Status.REJECTED},
+    Fate.EVE: {Status.SUCCEEDED, Status.REJECTED},
+    Fate.FOREIGN: {Status.CONFLICT, Status.SUCCEEDED},
+    Fate.ELSEWHERE: {Status.CONFLICT, Status.SUCCEEDED},
+    Fate.RACE: {Status.SUCCEEDED, Status.CONFLICT},
+    Fate.DEADLINE: {Status.SUCCEEDED, Status.EXPIRED},
+    Fate.WITHDRAWN: {Status.SUCCEEDED, Status.WITHDRAWN},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise, by name, and the operation (or IRN) that it was broken to."""
+
+    rule: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.subject}: {self.text}"
+
+
+class Checker:
+    """All that is known of a world at rest."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.plan = plan
+        self.meant = _meanings(plan)
+        self.keys = {key.kid: key.certificate.public_key() for key in (*world.keys.published, world.keys.hidden)}
+        self.ledger = {each["irn"]: each for each in world.page("ledger")}
+        self.sent = world.sent()
+        with world.database.read() as connection:
+            self.operations = {row["id"]: dict(row) for row in connection.execute(select(operations)).mappings()}
+            self.documents = {row["irn"]: dict(row) for row in connection.execute(select(documents)).mappings()}
+            self.attempts = _grouped(connection.execute(select(attempts).order_by(attempts.c.number)), "operation_id")
+            self.audit = _grouped(connection.execute(select(audit).order_by(audit.c.position)), "subject")
+            self.signed = {
+                irn: blobs.fetch(connection, row["signed_invoice_blob"]).decode() for irn, row in self.documents.items()
+            }
+        self.attempt_of = {row["id"]: row for rows in self.attempts.values() for row in rows}
+        self.by_irn: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in self.operations.values():
+            self.by_irn[row["irn"]].append(row)
+
+    def violations(self) -> list[Violation]:
+        """Everything that is wrong; empty when every promise was kept."""
+        found = [*self._answers(), *self._papers(), *self._ledgers(), *self._registrations(), *self._calls()]
+        for row in self.operations.values():
+            found += [*self._end(row), *self._history(row), *self._attempts(row)]
+        for irn, row in self.documents.items():
+            found += self._evidence(irn, row)
+        return found
+
+    def events(self) -> Counter[str]:
+        """How often each event of the lifecycle happened."""
+        facts = [record["facts"] for records in self.audit.values() for record in records]
+        return Counter(fact["event"] for fact in facts if "event" in fact)
+
+    def history(self, operation_id: str) -> str:
+        """What happened to one operation: audit records, attempts and calls."""
+        lines = [f"{operation_id}: {self.operations[operation_id]}"]
+        for record in self.audit[operation_id]:
+            lines.append(f"  {record['at']} v{record['version']} {record['actor']} {record['action']} {record['facts']}")
+        mine = {row["id"]: row["number"] for row in self.attempts[operation_id]}
+        for call in self.sent:
+            if call.sender in mine:
+                lines.append(f"  attempt {mine[call.sender]}: {call.noted}")
+        return "\n".join(lines)
+
+    def _answers(self) -> Iterator[Violation]:
+        """What clients were told: everything accepted is stored, and a key stands for one operation."""
+        by_key: dict[tuple[int, str], set[str]] = defaultdict(set)
+        for ask in self.plan.asks:
+            answer = ask.answer or ""
+            if answer.startswith("op_"):
+                yield from self._answer(ask, answer)
+                if ask.key is not None:
+                    by_key[ask.client, ask.key].add(answer)
+            elif answer not in ("document-number-taken", "idempotency-key-reused"):
+                yield Violation("unanswered", ask.paper.irn, f"a request ended in {ask.answer!r}")
+        for (_, key), answers in by_key.items():
+            if len(answers) > 1:
+                yield Violation("key-of-two", key, f"one idempotency key stands for {sorted(answers)}")
+
+    def _answer(self, ask: Ask, operation_id: str) -> Iterator[Violation]:
+        row = self.operations.get(operation_id)
+        if row is None:
+            yield Violation("accepted-and-lost", operation_id, "a client was told of an operation that is not stored")
+        elif self.meant[row["content_digest"]] != self.meant[ask.digest] or row["irn"] != ask.paper.irn:
+            yield Violation("wrong-operation", operation_id, "a client was told of an operation on another document")
+
+    def _papers(self) -> Iterator[Violation]:
+        """Every paper has come to an end that its fate allows."""
+        for paper in self.plan.papers:
+            rows = self.by_irn[paper.irn]
+            statuses = {Status(row["status"]) for row in rows}
+            if not rows or not statuses <= _EXPECTED[paper.fate]:
+                yield Violation("unexpected-end", _subject(rows, paper), f"a {paper.fate} paper ended as {statuses}")
+            holding = [row["id"] for row in rows if row["status"] not in RELEASES_NUMBER]
+            if len(holding) > 1:
+                yield Violation("number-of-two", holding[0], f"one number is held by {holding}")
+
+    def _ledgers(self) -> Iterator[Violation]:
+        """Both ledgers have the same entries, and each has one operation that tells of it."""
+        makers = self._makers()
+        for irn in {*self.ledger, *self.documents}:
+            entry, document, rows = self.ledger.get(irn), self.documents.get(irn), self.by_irn[irn]
+            told = [row for row in rows if row["status"] in (Status.SUCCEEDED, Status.CONFLICT)]
+            maker = makers.get(irn)
+            if entry is None:
+                yield Violation("made-up", irn, "the gateway has a document that the portal does not have")
+            elif maker != VISITOR and [row["id"] for row in told] != [maker]:
+                yield Violation("lost", str(maker), f"registered by it, but told of by {[row['id'] for row in told]}")
+            elif rows and document is None and maker != VISITOR:
+                yield Violation("lost", str(maker), "registered, and not in the gateway's ledger")
+
+    def _makers(self) -> dict[str, str | None]:
+        """Who registered each IRN: an operation, or the visitor."""
+        made = [call for call in self.sent if call.service == "generate" and call.code == _OK]
+        return {call.noted["irn"]: self._operation_of(call) for call in made}
+
+    def _operation_of(self, call: Sent) -> str | None:
+        return VISITOR if call.sender == VISITOR else self.attempt_of.get(call.sender or "", {}).get("operation_id")
+
+    def _registrations(self) -> Iterator[Violation]:
+        """Each number is registered once."""
+        made = Counter(call.noted["irn"] for call in self.sent if call.service == "generate" and call.code == _OK)
+        for irn, entry in self.ledger.items():
+            if made[irn] != 1 or entry["registrations"] != 1:
+                yield Violation("registered-twice", irn, f"{made[irn]} times by the log, {entry['registrations']} in all")
+
+    def _end(self, row: dict[str, Any]) -> Iterator[Violation]:
+        """An operation's end is the truth at the portal."""
+        id, status, entry = row["id"], Status(row["status"]), self.ledger.get(row["irn"])
+        same = entry is not None and self.meant[entry["content_digest"]] == self.meant[row["content_digest"]]
+        document = self.documents.get(row["irn"])
+        mine = document if document is not None and document["operation_id"] == id else None
+        if status not in TERMINAL:
+            yield Violation("open", id, f"it is still {status}")
+        if status is Status.SUCCEEDED and not (same and mine is not None and mine["ours"]):
+            yield Violation("succeeded-falsely", id, "the portal does not have this content, or the gateway no document")
+        if status is Status.CONFLICT and (entry is None or same or mine is None or mine["ours"]):
+            yield Violation("conflict-falsely", id, "the portal has no other content under this number")
+        if status in RELEASES_NUMBER and self._makers().get(row["irn"]) == id:
+            yield Violation("ended-but-registered", id, f"{status}, and the portal has registered it")
+        if status is Status.REJECTED and same and self._makers()[row["irn"]] == VISITOR:
+            yield Violation("ended-but-registered", id, "rejected, and the portal has this very document")
+
+    def _history(self, row: dict[str, Any]) -> Iterator[Violation]:
+        """The audit records of an operation are a path in the table, one version at a time, and end where it stands."""
+        id, status = row["id"], Status.QUEUED
+        records = self.audit[id]
+        versions = [record["version"] for record in records]
+        if versions != list(range(1, row["version"] + 1)):
+            yield Violation("versions", id, f"its records have the versions {versions}, the row has {row['version']}")
+        for record in records[1:]:
+            facts = record["facts"]
+            event = Event(facts.get("event", Event.ATTEMPT_BEGAN))
+            following = _LAW.get((status, event))
+            if following is None or facts.get("status", following) != following:
+                yield Violation("transition", id, f"{status} met {event} and became {facts.get('status')}")
+            status = Status(facts.get("status", following or status))
+        if status != row["status"]:
+            yield Violation("transition", id, f"its records end as {status}, the row is {row['status']}")
+
+    def _attempts(self, row: dict[str, Any]) -> Iterator[Violation]:
+        """Attempts are numbered without a gap, in doubt it is looked up before it is sent, and quarantine never sends."""
+        id, mine = row["id"], self.attempts[row["id"]]
+        if [attempt["number"] for attempt in mine] != list(range(1, row["attempts"] + 1)):
+            yield Violation("attempts", id, f"{row['attempts']} are counted, {len(mine)} recorded")
+        doubt = False
+        quarantined = self._quarantined_at(id)
+        for attempt in mine:
+            calls = [call for call in self.sent if call.sender == attempt["id"]]
+            sent = [place for place, call in enumerate(calls) if call.service == "generate"]
+            looked_up = [place for place, call in enumerate(calls) if call.code == _ABSENT]
+            if sent and doubt and not (looked_up and looked_up[0] < sent[0]):
+                yield Violation("sent-in-doubt", id, f"attempt {attempt['number']} sent it without looking it up")
+            if sent and quarantined is not None and attempt["began_at"] > quarantined:
+                yield Violation("sent-in-quarantine", id, f"attempt {attempt['number']} sent it")
+            doubt |= attempt["ended_at"] is None or attempt["certainty"] == Certainty.AMBIGUOUS
+            if attempt["certainty"] == Certainty.NO_EFFECT and self._was_made_by(attempt, row["irn"]):
+                yield Violation("effect-denied", id, f"attempt {attempt['number']} registered it, on record without effect")
+
+    def _was_made_by(self, attempt: dict[str, Any], irn: str) -> bool:
+        return any(
+            call.sender == attempt["id"] and call.service == "generate" and call.noted.get("irn") == irn
+            for call in self.sent
+        )
+
+    def _quarantined_at(self, id: str) -> Any:
+        events = [record for record in self.audit[id] if record["facts"].get("event") == Event.REFUSED_IN_DOUBT]
+        return events[0]["at"] if events else None
+
+    def _calls(self) -> Iterator[Violation]:
+        """No call without an attempt on record, and one generate in each, but for a session that had ended."""
+        per_attempt = Counter[str | None]()
+        for call in self.sent:
+            if call.sender != VISITOR and call.sender not in self.attempt_of:
+                yield Violation("call-without-attempt", str(call.sender), str(call.noted))
+            if call.service == "generate" and call.sender != VISITOR and call.code != _SESSION_ENDED:
+                per_attempt[call.sender] += 1
+        for sender, count in per_attempt.items():
+            if count > 1:
+                yield Violation("sent-twice", str(self.attempt_of[sender]["operation_id"]), f"{count} times in one attempt")
+
+    def _evidence(self, irn: str, row: dict[str, Any]) -> Iterator[Violation]:
+        """What is stored of a document is what the portal signed, and says the same as its ledger."""
+        entry = self.ledger.get(irn, {})
+        invoice, shown = (self._verified(text) for text in (self.signed[irn], row["signed_qr"]))
+        told = (invoice["Irn"], invoice["DocDtls"]["No"], f"{invoice['AckNo']}", shown["Irn"])
+        if told != (irn, entry.get("doc_no"), str(entry.get("ack_no")), irn) or row["ack_no"] != str(entry.get("ack_no")):
+            yield Violation("evidence", irn, f"what is signed tells of {told}, the ledger of {entry}")
+        if row["ewb_no"] != (str(entry["ewb_no"]) if entry.get("ewb_no") else None):
+            yield Violation("evidence", irn, f"the e-way bill is {row['ewb_no']} here, {entry.get('ewb_no')} there")
+
+    def _verified(self, token: str) -> dict[str, Any]:
+        """The content of a signed text. Raises jwt.InvalidTokenError when the signature is none of the portal's."""
+        key = self.keys[jwt.get_unverified_header(token)["kid"]]
+        content: dict[str, Any] = json.loads(jwt.decode(token, key, algorithms=["RS256"])["data"])
+        return content
+
+
+def _grouped(result: Any, name: str) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in result.mappings():
+        groups[row[name]].append(dict(row))
+    return groups
+
+
+def _meanings(plan: Plan) -> dict[str, str]:
+    """What each document that was ever sent means, by its digest: the letters of a number have no meaning."""
+    sent = [document for paper in plan.papers for document in (paper.document, paper.other)]
+    sent += [ask.document for ask in plan.asks]
+    return {canonical.digest(each): canonical.digest(_with_capitals(each)) for each in sent}
+
+
+def _with_capitals(document: dict[str, Any]) -> dict[str, Any]:
+    details = document["DocDtls"]
+    return document | {"DocDtls": details | {"No": details["No"].upper()}}
+
+
+def _subject(rows: list[dict[str, Any]], paper: Paper) -> str:
+    return rows[0]["id"] if rows else paper.irn
