@@ -19,6 +19,7 @@ from gateway.cli.output import (
     EXIT_MISCONFIGURED,
     EXIT_TRY_LATER,
     EXIT_UNDER_WAY,
+    JsonOption,
     console,
     errors,
     fault_table,
@@ -26,7 +27,6 @@ from gateway.cli.output import (
     table,
 )
 from gateway.cli.remote import Answer, Gateway, OutcomeUnknownError
-from gateway.cli.setup import JsonOption
 from gateway.domain.operations import TERMINAL, Status
 
 WAIT_SECONDS_MAX: Final = 600

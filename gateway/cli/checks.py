@@ -14,6 +14,7 @@ from typing import Any, Final
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.cli.local import missing_file
 from gateway.domain.operations import Environment, Status
 from gateway.errors import MoharError
 from gateway.jobs import presence
@@ -98,14 +99,14 @@ def _guarded(name: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]
 
 def _settings(wiring: Wiring) -> Iterator[Check]:
     settings = wiring.settings
-    policy = wiring.drain_policy  # raises Misconfigured when a lease is too short for a call
-    yield _ok("leases", f"{policy.lease_seconds} s, for calls of up to {settings.call_seconds} s")
     folder = settings.data_dir.absolute()
     if os.access(folder, os.W_OK):
         yield _ok("data folder", f"{folder} is writable")
     else:
         yield _wrong("data folder", f"{folder} is missing or not writable.", "Set MOHAR_DATA_DIR to the right folder.")
     yield _master_key(wiring)
+    policy = wiring.drain_policy  # raises Misconfigured when a lease is too short for a call
+    yield _ok("leases", f"{policy.lease_seconds} s, for calls of up to {settings.call_seconds} s")
 
 
 def _master_key(wiring: Wiring) -> Check:
@@ -118,6 +119,10 @@ def _master_key(wiring: Wiring) -> Check:
 
 
 def _database(wiring: Wiring) -> Iterator[Check]:
+    missing = missing_file(wiring.settings)
+    if missing is not None:
+        yield _wrong("database", f"There is no {missing}.", "Set MOHAR_DATA_DIR, or run `mohar migrate`.")
+        return
     url = wiring.database.url.render_as_string(hide_password=True)
     if not migrate.is_current(wiring.database):
         yield _wrong("database", f"{url} has not the present schema.", "Run `mohar migrate`.")

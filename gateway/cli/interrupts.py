@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one ends a command in order, and no second one ends the ending."""
+"""Ctrl-C, SIGTERM, a closed terminal: the first one ends a command in order, and no second one ends the ending."""
 
 from __future__ import annotations
 
@@ -22,9 +22,14 @@ _state = _State()
 
 
 def install() -> None:
-    """From now on SIGINT and SIGTERM raise KeyboardInterrupt: once, and never inside a `whole` block."""
+    """From now on SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt: once, and never inside a `whole` block.
+
+    Where SIGHUP is ignored it stays so: that is how `nohup` asks to go on when the terminal closes.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _stop)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import Misconfigured
@@ -17,7 +19,7 @@ from gateway.wiring import Wiring
 def opened() -> Iterator[Wiring]:
     """A wiring on a migrated database. Raises Misconfigured with what to do where there is none."""
     settings = Settings()
-    _refuse_missing_folder(settings)
+    _refuse_missing_file(settings)
     wiring = Wiring(settings)
     try:
         _refuse_old_schema(wiring)
@@ -26,12 +28,22 @@ def opened() -> Iterator[Wiring]:
         wiring.close()
 
 
-def _refuse_missing_folder(settings: Settings) -> None:
-    if not settings.database_url and not settings.data_dir.is_dir():
+def missing_file(settings: Settings) -> Path | None:
+    """The SQLite file, where it is one and is not there. To connect would make an empty one."""
+    url = make_url(settings.database)
+    if url.get_backend_name() != "sqlite" or url.database is None or Path(url.database).exists():
+        return None
+    return Path(url.database)
+
+
+def _refuse_missing_file(settings: Settings) -> None:
+    file = missing_file(settings)
+    if file is not None:
         raise Misconfigured(
-            "data-folder-missing",
-            f"There is no data folder {settings.data_dir.absolute()}.",
-            help="Set MOHAR_DATA_DIR to the folder of `mohar up --data`, or MOHAR_DATABASE_URL to the database.",
+            "database-missing",
+            f"There is no database {file}.",
+            help="Set MOHAR_DATA_DIR to the folder of `mohar up --data`, or MOHAR_DATABASE_URL to the database; "
+            "`mohar migrate` makes a new one.",
         )
 
 

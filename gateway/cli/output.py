@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +24,8 @@ EXIT_STOPPED: Final = 130
 """Ctrl-C, as shells have it."""
 FILE_COLUMNS: Final = 100
 """Width of what goes into a file or a pipe: nobody's window is too narrow for it."""
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_COLUMNS)
 errors = Console(stderr=True, highlight=False)

@@ -15,8 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.cli.local import opened
-from gateway.cli.output import console, print_json, table
-from gateway.cli.setup import JsonOption
+from gateway.cli.output import JsonOption, console, print_json, table
 from gateway.domain.operations import Environment
 from gateway.domain.retries import PACES
 from gateway.domain.token_bucket import Limit

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from gateway.cli.local import opened
-from gateway.cli.output import console, print_json, table
+from gateway.cli.output import JsonOption, console, print_json, table
 from gateway.domain.operations import Environment
 from gateway.errors import Invalid, Misconfigured
 from gateway.ports import Seller, SellerLogin
@@ -21,7 +21,6 @@ FIRST_ORGANISATION: Final = "main"
 """Name of the organisation that the first taxpayer belongs to, where none is named."""
 
 EnvironmentOption = Annotated[Environment, typer.Option(help="`live` for invoices that count.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 gstin_app = typer.Typer(help="Taxpayers and their logins at the portal.", no_args_is_help=True)
 client_app = typer.Typer(help="Programs that may call the API.", no_args_is_help=True)

@@ -41,6 +41,9 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         self._lock = _WriteLock(Path(f"{self.url.database}.lock")) if self.is_sqlite else None
+        if self._lock is not None:
+            with self._lock:  # the first connection turns the write-ahead log on, and for that SQLite never waits
+                self.engine.connect().close()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -99,7 +99,8 @@ def test_a_long_queue_is_no_illness() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "level"), [(None, Level.OK), (10, Level.OK), (11, Level.WARNING), (60, Level.WARNING), (61, Level.WRONG)]
+    ("seconds", "level"),
+    [(None, Level.OK), (10, Level.OK), (11, Level.WARNING), (60, Level.WARNING), (61, Level.WRONG)],
 )
 def test_work_that_nobody_takes_up_alarms(seconds: int | None, level: Level) -> None:
     """The sweeper rings every second: ten are strange, sixty are wrong."""

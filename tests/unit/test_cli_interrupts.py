@@ -15,16 +15,17 @@ from gateway.cli.interrupts import whole
 def _own_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Installed for one test, with nothing asked yet, and taken back."""
     monkeypatch.setattr(interrupts, "_state", interrupts._State())
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     interrupts.install()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_what_runs(number: signal.Signals) -> None:
-    """Both are one to us."""
+    """Ctrl-C, a polite kill and a closed terminal are one to us."""
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
 
@@ -32,19 +33,29 @@ def test_a_signal_stops_what_runs(number: signal.Signals) -> None:
 def test_a_whole_block_is_not_torn() -> None:
     """The stop comes at its end, not in it."""
     done = []
-    with pytest.raises(KeyboardInterrupt), whole():
-        signal.raise_signal(signal.SIGTERM)
-        done.append("all of it")
+
+    def work() -> None:
+        with whole():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["all of it"]
 
 
 def test_a_block_within_a_block_is_not_its_end() -> None:
     """Only the outermost one lets the stop through."""
     done = []
-    with pytest.raises(KeyboardInterrupt), whole():
+
+    def work() -> None:
         with whole():
-            signal.raise_signal(signal.SIGINT)
-        done.append("the rest")
+            with whole():
+                signal.raise_signal(signal.SIGINT)
+            done.append("the rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["the rest"]
 
 
@@ -61,3 +72,10 @@ def test_a_block_without_a_signal_ends_quietly() -> None:
     """Nothing is raised that nobody asked for."""
     with whole():
         pass
+
+
+def test_nohup_is_respected() -> None:
+    """What was told to outlive its terminal does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts.install()
+    signal.raise_signal(signal.SIGHUP)

@@ -25,7 +25,9 @@ def photographed(lines: list[str], *, ink: int, paper: int) -> str:
     rows = [[HALVES[character][half] for character in line] for line in lines for half in (0, 1)]
     image = Image.new("L", (len(rows[0]), len(rows)))
     image.putdata([ink if painted else paper for row in rows for painted in row])
-    found = zxingcpp.read_barcodes(image.resize((image.width * PIXELS, image.height * PIXELS), Image.Resampling.NEAREST))
+    found = zxingcpp.read_barcodes(
+        image.resize((image.width * PIXELS, image.height * PIXELS), Image.Resampling.NEAREST)
+    )
     return found[0].text if found else ""
 
 
