@@ -20,3 +20,8 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if str(os.getppid()) != parent:
         sys.exit(0)
+
+
+if __name__ == "__main__":  # become another program, such as a Redis server, that ends with its parent all the same
+    die_with_parent()
+    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  a program that our caller found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Final
 
 from redis import Redis, RedisError
 
+from gateway.cli import children
 from gateway.errors import Misconfigured
 
 START_SECONDS_MAX: Final = 10.0
@@ -37,8 +40,12 @@ class EmbeddedRedis:
         settings |= {"--appendonly": "no", "--maxmemory-policy": "noeviction", "--dir": str(self._folder)}
         arguments = [word for pair in settings.items() for word in pair]
         with (self._folder / "redis.log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  a program that we found ourselves
-                [_server(), *arguments], stdout=log, stderr=log, start_new_session=True
+            self._process = subprocess.Popen(  # noqa: S603  programs that we found ourselves
+                [sys.executable, "-m", children.__name__, _server(), *arguments],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | {children.PARENT_VARIABLE: str(os.getpid())},
             )
         self._wait()
 
