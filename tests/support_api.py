@@ -69,6 +69,9 @@ LIVE_ROUTE: Final = replace(ROUTE, name="live", environment=Environment.LIVE, en
 STORED: Final = (operations, identities, idempotency_keys)
 """Where an accepted request leaves rows."""
 
+WAIT_SECONDS_MAX: Final = 10
+"""A test that waits for longer has failed."""
+
 Result = TypeVar("Result")
 
 
@@ -110,6 +113,13 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return problem
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop go on until something is so, in one of the gateway's threads perhaps."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not condition():  # noqa: ASYNC110  a thread knows of no event of this loop
+            await asyncio.sleep(0.001)
+
+
 class Blueprint:
     """A folder with everything that is the same for all tests, and the secrets that go with it."""
 
@@ -130,9 +140,7 @@ class Blueprint:
             login = self.keys.login_public_pem
             access.add_portal_key(route=route, purpose="login", kid="login", pem=login, ports=ports)
             for key in self.keys.published:
-                access.add_portal_key(
-                    route=route, purpose="signing", kid=key.kid, pem=key.certificate_pem, ports=ports
-                )
+                access.add_portal_key(route=route, purpose="signing", kid=key.kid, pem=key.certificate_pem, ports=ports)
         add_seller(SELLER, ports=ports)
         add_seller(SECOND_SELLER, ports=ports)
         add_seller(STRANGER, ports=ports, organisation="Strangers")
@@ -200,11 +208,17 @@ class Listening:
 class AwayLimiter:
     """A limiter that nobody can ask."""
 
-    def take(self, *_: Any, **__: Any) -> float | None:
+    def take(self, buckets: Mapping[str, Limit], *, patience_seconds: float) -> float | None:
         """See `ports.Limiter`."""
-        raise LimiterAwayError
+        raise LimiterAwayError(*buckets, patience_seconds)
 
-    wait = drain = take
+    def wait(self, buckets: Mapping[str, Limit]) -> float:
+        """See `ports.Limiter`."""
+        raise LimiterAwayError(*buckets)
+
+    def drain(self, buckets: Mapping[str, Limit], *, seconds: float) -> None:
+        """See `ports.Limiter`."""
+        raise LimiterAwayError(*buckets, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +377,4 @@ class Stack:
 
 
 def _outside(clock: FakeClock, ids: SeededIds, bell: MemoryBell, **parts: Any) -> Outside:
-    return Outside(
-        clock=clock, ids=ids, limiter=MemoryLimiter(clock), health=MemoryHealth(clock), bell=bell, **parts
-    )
+    return Outside(clock=clock, ids=ids, limiter=MemoryLimiter(clock), health=MemoryHealth(clock), bell=bell, **parts)

@@ -88,4 +88,6 @@ def _closed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     inner = {name: _closed(each) for name, each in value.items()}
-    return {"additionalProperties": False, **inner} if value.get("type") == "object" and "properties" in value else inner
+    return (
+        {"additionalProperties": False, **inner} if value.get("type") == "object" and "properties" in value else inner
+    )

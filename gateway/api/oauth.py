@@ -20,9 +20,10 @@ FORM_BYTES_MAX: Final = 8192
 """A token request has half a dozen short fields."""
 _FIELDS_MAX: Final = 20
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_ERRORS: Final = frozenset(
+ERRORS: Final = frozenset(
     {"invalid_client", "invalid_request", "invalid_scope", "invalid_target", "unsupported_grant_type"}
 )
+"""RFC 6749, section 5.2, and `invalid_target` of RFC 8707 for a GSTIN that is not granted."""
 
 
 @router.post(
@@ -30,7 +31,7 @@ _ERRORS: Final = frozenset(
     summary="Get an access token",
     tags=["oauth"],
     openapi_extra=contract.call(
-        {200: "Token", 400: "TokenRefused", 401: "ClientUnknown", 413: "TokenRefused", 415: "TokenRefused"},
+        {200: "Token", 400: "TokenRequestWrong", 401: "ClientUnknown", 413: "TokenRefused", 415: "TokenRefused"},
         takes="TokenRequest",
     )
     | {"security": [{"client": []}, {}]},
@@ -114,7 +115,7 @@ def _basic(header: str) -> tuple[str, str]:
 
 def _refused(error: MoharError) -> Response:
     """RFC 6749, section 5.2."""
-    code = error.code if error.code in _ERRORS else "invalid_request"
+    code = error.code if error.code in ERRORS else "invalid_request"
     content = {"error": code, "error_description": f"{error.message} {error.help}"}
     challenge = {"WWW-Authenticate": 'Basic realm="mohar"'} if isinstance(error, Unauthorised) else {}
     return presenting.respond(content, status=problems.status_of(error), headers=_NO_STORE | challenge)

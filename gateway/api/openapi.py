@@ -1,6 +1,6 @@
 """The OpenAPI document: what the endpoints say of themselves, the components they name, and the INV-01 schema.
 
-`python -m gateway.api` prints it; `schemas/openapi.json` is that, and what is served.
+`schemas/openapi.json` is this document, kept by `mohar docs` and a test; it is what is served.
 """
 
 from __future__ import annotations

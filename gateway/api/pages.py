@@ -18,7 +18,7 @@ _POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The page runs its own script on its own description, and nothing else in any case."""
-_TYPES: Final = {
+TYPES: Final = {
     "docs.css": "text/css; charset=utf-8",
     "docs.js": "text/javascript; charset=utf-8",
     "mark.svg": "image/svg+xml",
@@ -44,9 +44,9 @@ async def get_page() -> Response:
 @router.get("/docs/{name}")
 async def get_part(request: Request, name: str) -> Response:
     """Its style, its script, its mark."""
-    if name not in _TYPES:
+    if name not in TYPES:
         return problems.of_unknown_path(request.scope["path"], request_id=request.state.request_id)
-    return Response(_static(name), media_type=_TYPES[name], headers=_HEADERS)
+    return Response(_static(name), media_type=TYPES[name], headers=_HEADERS)
 
 
 @cache

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -77,6 +78,13 @@ def hmac_with_public_key(forger: Forger) -> str:
     return f"{header}.{payload}.{encoded(signature)}"
 
 
+def without(claim: str, forger: Forger) -> str:
+    """A token that lacks a claim."""
+    nothing: dict[str, Any] = {claim: None}
+    return forger.sign(**nothing)
+
+
+CLAIMS = ("iss", "aud", "sub", "client_id", "jti", "iat", "exp", "gstin", "env", "scope")
 FORGED: dict[str, Callable[[Forger], str]] = {
     "empty": lambda _: "",
     "a word": lambda _: "token",
@@ -103,9 +111,7 @@ FORGED: dict[str, Callable[[Forger], str]] = {
     "no type": lambda f: f.spliced(header={"alg": "EdDSA", "kid": f.kid}),
     "another issuer": lambda f: f.sign(iss="http://127.0.0.1:9999"),
     "another audience": lambda f: f.sign(aud="http://127.0.0.1:9999"),
-    **{f"no {name}": (lambda name: lambda f: f.sign(**{name: None}))(name) for name in (
-        "iss", "aud", "sub", "client_id", "jti", "iat", "exp", "gstin", "env", "scope",
-    )},
+    **{f"no {name}": partial(without, name) for name in CLAIMS},
     "an unknown environment": lambda f: f.sign(env="prod"),
     "an end that is no time": lambda f: f.sign(exp="tomorrow"),
     "an end beyond time": lambda f: f.sign(exp=10**40),
@@ -255,12 +261,22 @@ TOKEN_REQUESTS: dict[str, tuple[str | bytes, dict[str, str], int, str]] = {
     "no base64": (GRANT, {"Authorization": "Basic ***"}, 401, "invalid_client"),
     "no colon": (GRANT, basic("{id}"), 401, "invalid_client"),
     "another scheme": (GRANT, {"Authorization": "Bearer abc"}, 401, "invalid_client"),
-    "two ways at once": (GRANT + "&client_id={id}&client_secret={secret}", basic("{id}:{secret}"), 400, "invalid_request"),
+    "two ways at once": (
+        GRANT + "&client_id={id}&client_secret={secret}",
+        basic("{id}:{secret}"),
+        400,
+        "invalid_request",
+    ),
     "two ids": (GRANT + "&client_id=cli_0", basic("{id}:{secret}"), 400, "invalid_request"),
     "no grant type": ("scope=read", basic("{id}:{secret}"), 400, "invalid_request"),
     "empty grant type": ("grant_type=", basic("{id}:{secret}"), 400, "invalid_request"),
     "another grant type": ("grant_type=password", basic("{id}:{secret}"), 400, "unsupported_grant_type"),
-    "authorization code": ("grant_type=authorization_code&code=x", basic("{id}:{secret}"), 400, "unsupported_grant_type"),
+    "authorization code": (
+        "grant_type=authorization_code&code=x",
+        basic("{id}:{secret}"),
+        400,
+        "unsupported_grant_type",
+    ),
     "empty": ("", basic("{id}:{secret}"), 400, "invalid_request"),
     "a field twice": (GRANT + "&scope=read&scope=irn:write", basic("{id}:{secret}"), 400, "invalid_request"),
     "grant type twice": (GRANT + "&" + GRANT, basic("{id}:{secret}"), 400, "invalid_request"),
@@ -281,7 +297,9 @@ def test_a_wrong_token_request_is_refused(
     gateway: Stack, form: str | bytes, headers: dict[str, str], status: int, error: str
 ) -> None:
     """Each mistake has the error of RFC 6749, in the characters it allows, and a word on what to do."""
-    words = dict(zip(("{id}", "{secret}"), gateway.clients["erp"], strict=True)) | {"{other}": gateway.clients["group"][1]}
+    words = dict(zip(("{id}", "{secret}"), gateway.clients["erp"], strict=True)) | {
+        "{other}": gateway.clients["group"][1]
+    }
     content = form if isinstance(form, bytes) else filled(form, words).encode()
     answer = gateway.send("POST", "/oauth/token", content=content, headers=TYPE | refilled(headers, words))
     told = answer.json()

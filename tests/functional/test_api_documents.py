@@ -30,6 +30,7 @@ from tests.support_api import (
     add_seller,
     document,
     refused,
+    until,
     written,
 )
 
@@ -199,11 +200,10 @@ def test_a_waiting_caller_is_woken(stack: Stack, monkeypatch: pytest.MonkeyPatch
 
     async def call() -> tuple[httpx.Response, httpx.Response]:
         first = asyncio.create_task(sent_by(stack, headers={"Idempotency-Key": "one"}))
-        while not stack.bell.rung:
-            await asyncio.sleep(0)
+        await until(lambda: bool(stack.bell.rung))
         second = asyncio.create_task(sent_by(stack, headers={"Idempotency-Key": "one"}))
-        while len(set(stack.listening.expected)) < 2 or stack.listening.expected[-1] != stack.listening.expected[0]:
-            await asyncio.sleep(0)
+        expected = stack.listening.expected
+        await until(lambda: len(expected) > 2 and expected[-1] == expected[0])  # it now listens for the first
         await asyncio.to_thread(stack.drain)
         return await first, await second
 
@@ -227,8 +227,7 @@ def test_a_lost_announcement_costs_a_look(stack: Stack, monkeypatch: pytest.Monk
 
     async def call() -> httpx.Response:
         task = asyncio.create_task(sent_by(stack, headers={}))
-        while not stack.bell.rung:
-            await asyncio.sleep(0)
+        await until(lambda: bool(stack.bell.rung))
         await asyncio.to_thread(stack.drain)
         return await task
 
@@ -356,10 +355,10 @@ def test_a_window_that_closes_is_told(stack: Stack) -> None:
     seller = Seller(environment=Environment.TEST, gstin=SELLER, org_id=org_id, route=ROUTE.name, reporting_days=30)
     access.put_seller(seller, user_name=USER, password=PASSWORD, ports=stack.ports)
     stack.idle = True
-    last_day = {"headers": {"Idempotency-Key": "k", **ASYNC}}
-    assert stack.post(document(Dt="22/10/2026"), **last_day).status_code == 202
+    key = {"Idempotency-Key": "k", **ASYNC}
+    assert stack.post(document(Dt="22/10/2026"), headers=key).status_code == 202
     stack.later(hours=12, seconds=1)
-    refused(stack.post(document(Dt="22/10/2026"), **last_day), 422, "window-closed")
+    refused(stack.post(document(Dt="22/10/2026"), headers=key), 422, "window-closed")
     assert stack.calls() == []
 
 

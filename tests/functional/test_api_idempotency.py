@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support_api import SECOND_SELLER, SELLER, Stack, document, refused, written
+from tests.support_api import SECOND_SELLER, SELLER, Stack, document, refused, until, written
 
 ASYNC = {"Prefer": "respond-async"}
 KEY = {"Idempotency-Key": "3f0c1d52"}
@@ -204,8 +204,7 @@ def test_many_at_once_are_one(stack: Stack) -> None:
             asyncio.create_task(stack.asend("POST", "/irn", content=written(document()), headers=headers))
             for _ in range(10)
         ]
-        while len(stack.listening.expected) < 10 or not stack.bell.rung:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(stack.listening.expected) >= 10 and bool(stack.bell.rung))
         await asyncio.to_thread(stack.drain)
         return await asyncio.gather(*calls)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import zxingcpp
@@ -31,7 +31,13 @@ def test_a_document_is_found_by_its_irn(stack: Stack) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"doc_date": "10/11/2026"}, {"doc_no": "tgw/26-27/0401"}, {"doc_type": "inv"}, {"doc_no": "TGW%2F26-27%2F0401"}],
+    [
+        {},
+        {"doc_date": "10/11/2026"},
+        {"doc_no": "tgw/26-27/0401"},
+        {"doc_type": "inv"},
+        {"doc_no": "TGW%2F26-27%2F0401"},
+    ],
 )
 def test_a_document_is_found_by_its_number(stack: Stack, changes: dict[str, str]) -> None:
     """GET /irn finds a document by type, number and date, in either form of date and any case of letters."""
@@ -50,7 +56,9 @@ def test_a_document_under_way_is_its_operation(stack: Stack) -> None:
     refused(stack.get(f"{told['links']['irn']}/qr.png"), 404, "not-registered-yet")
 
 
-@pytest.mark.parametrize("path", [NOWHERE, f"{NOWHERE}/qr.png", f"{NOWHERE}/qr.svg", named(), named(doc_date="2026-11-11")])
+@pytest.mark.parametrize(
+    "path", [NOWHERE, f"{NOWHERE}/qr.png", f"{NOWHERE}/qr.svg", named(), named(doc_date="2026-11-11")]
+)
 def test_an_unknown_document_is_404(stack: Stack, path: str) -> None:
     """Neither we nor the portal have it: 404, after the portal was asked."""
     refused(stack.get(path), 404, "document-unknown")
@@ -132,7 +140,7 @@ def test_the_qr_code_comes_as_a_vector_too(stack: Stack) -> None:
     answer = stack.get(told["links"]["qr_svg"])
     assert answer.headers["content-type"] == "image/svg+xml"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert ElementTree.fromstring(answer.content).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  our own text
+    assert ET.fromstring(answer.content).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  our own text
     assert b"<script" not in answer.content
 
 
@@ -176,7 +184,9 @@ def test_what_is_another_s_is_not_there(stack: Stack, caller: str) -> None:
     links = told["links"]
     for path in (links["self"], links["qr_png"], links["qr_svg"], links["operation"], named()):
         theirs = stack.send("GET", path, headers=token)
-        nobody_s = stack.send("GET", path.replace(told["irn"], "0" * 64).replace(told["id"], "op_" + "0" * 26), headers=token)
+        nobody_s = stack.send(
+            "GET", path.replace(told["irn"], "0" * 64).replace(told["id"], "op_" + "0" * 26), headers=token
+        )
         assert theirs.status_code == 404
         assert theirs.json()["code"] == nobody_s.json()["code"]
 
@@ -199,7 +209,7 @@ def test_a_taxpayer_is_shown_as_the_portal_has_it(stack: Stack) -> None:
     ],
 )
 def test_a_portal_that_cannot_be_asked_is_no_failure_of_the_caller(
-    stack: Stack, strike: str, members: dict[str, Any], status: int, code: str, owner: str | None
+    stack: Stack, *, strike: str, members: dict[str, Any], status: int, code: str, owner: str | None
 ) -> None:
     """A reading that the portal does not answer says when to come back, and never that the document is unknown."""
     stack.strike(strike, operations=["get_irn"], **members)

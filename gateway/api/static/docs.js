@@ -67,8 +67,9 @@ function limits(schema) {
 function schemaCell(schema, depth) {
   const found = resolve(schema);
   const cell = make("td");
-  const words = found.description || found.title;
+  const [words, more] = [found.title, found.description].filter(Boolean);
   if (words) cell.append(prose(words.charAt(0).toUpperCase() + words.slice(1)));
+  if (more) cell.append(make("p", { className: "more" }, more));
   if (found.enum) {
     const values = found.enum.map((value) => make("code", {}, String(value)));
     cell.append(make("p", { className: "more" }, ...values.flatMap((value) => [value, " "])));
@@ -116,33 +117,55 @@ function content(parts) {
   });
 }
 
+// Headers that every call takes are said once, above.
+const COMMON = ["API-Version", "X-Request-Id"];
+
 function parameters(list) {
-  if (!list.length) return [];
-  const rows = list.map(resolve).map((each) => {
+  const own = list.map(resolve).filter((each) => !COMMON.includes(each.name));
+  return own.length ? [make("h4", {}, "Parameters"), parameterTable(own)] : [];
+}
+
+function parameterTable(list) {
+  const rows = list.map((each) => {
     const cell = schemaCell({ ...resolve(each.schema), description: each.description }, 1);
     if (each.example !== undefined) cell.append(make("p", { className: "more" }, "such as ", make("code", {}, each.example)));
     return make("tr", {}, make("td", {}, make("span", { className: "name" }, each.name), " ",
       each.required ? make("span", { className: "must" }, "required") : "",
       make("div", { className: "kind" }, `in ${each.in}`)), cell);
   });
-  return [make("h4", {}, "Parameters"), make("table", {}, ...rows)];
+  return make("table", {}, ...rows);
+}
+
+function statusMark(status) {
+  return make("span", { className: `status s${status[0]}` }, status);
+}
+
+function withHeaders(response) {
+  const headers = Object.keys(response.headers || {}).filter((name) => !COMMON.includes(name));
+  return headers.length
+    ? make("p", { className: "more" }, "with ", ...headers.flatMap((name) => [make("code", {}, name), " "])) : null;
+}
+
+function isProblem(response) {
+  return Object.keys(response.content).join() === "application/problem+json";
 }
 
 function responses(all) {
-  const rows = Object.entries(all).map(([status, reference]) => {
-    const response = resolve(reference);
-    const headers = Object.keys(response.headers || {}).filter((name) => !/^(API-Version|X-Request-Id)$/.test(name));
-    const told = headers.length
-      ? make("p", { className: "more" }, "with ", ...headers.flatMap((name) => [make("code", {}, name), " "])) : null;
-    return make("tr", {}, make("td", {}, make("span", { className: `status s${status[0]}` }, status)),
-      make("td", {}, prose(response.description), told, ...content(response.content)));
-  });
+  const told = Object.entries(all).map(([status, reference]) => [status, resolve(reference)]);
+  const rows = told.filter(([, response]) => !isProblem(response)).map(([status, response]) => make("tr", {},
+    make("td", {}, statusMark(status)),
+    make("td", {}, prose(response.description), withHeaders(response), ...content(response.content))));
+  const problems = told.filter(([, response]) => isProblem(response)).map(([status, response]) =>
+    make("li", {}, statusMark(status), " ", response.description.replace(/\.$/, "")));
+  const link = make("a", { href: "#schema-Problem" }, "Problem");
+  const list = make("td", {}, make("ul", {}, ...problems));
+  if (problems.length) rows.push(make("tr", {}, make("td", {}, "or a ", link), list));
   return [make("h4", {}, "Answers"), make("table", {}, ...rows)];
 }
 
 function scopeOf(operation) {
   const scopes = (operation.security || []).flatMap((each) => each.oauth2 || []);
-  return scopes.length ? `scope ${scopes.join(", ")}` : operation.security.length ? "HTTP Basic" : "no token needed";
+  return scopes.length ? `scope ${scopes.join(", ")}` : operation.security.length ? "the client's secret" : "no token";
 }
 
 function operationSection(method, path, operation) {
@@ -159,14 +182,15 @@ function operationSection(method, path, operation) {
 
 function schemaSection(name, schema) {
   return make("section", { className: "schema", id: `schema-${name}` },
-    make("h3", {}, name), schema.title ? prose(schema.title) : null, prose(schema.description), 
+    make("h3", {}, name), schema.title ? prose(schema.title) : null, prose(schema.description),
     schema.properties ? members(schema) : make("table", {}, make("tr", {},
       make("td", {}, make("span", { className: "kind" }, kind(schema))), schemaCell({ ...schema, description: "" }, 1))));
 }
 
 function operations() {
-  return Object.entries(description.paths).flatMap(([path, calls]) => METHODS.filter((method) => calls[method])
-    .map((method) => ({ method, path, operation: calls[method], group: calls[method].tags[0] })));
+  return Object.entries(description.paths).flatMap(([path, calls]) => Object.entries(calls)
+    .filter(([method]) => METHODS.includes(method))
+    .map(([method, operation]) => ({ method, path, operation, group: operation.tags[0] })));
 }
 
 function contents(calls) {
@@ -200,7 +224,9 @@ function show() {
   main.replaceChildren(
     make("h1", {}, info.title), make("p", { className: "summary" }, `${info.summary}. Version ${info.version}.`),
     ...info.description.split("\n\n").map((each) => prose(each)),
-    make("p", {}, "The same for programs: ", make("a", { href: "openapi.json" }, "openapi.json"), "."));
+    make("p", {}, "The same for programs: ", make("a", { href: "openapi.json" }, "openapi.json"), "."),
+    make("h4", {}, "Headers of every call"),
+    parameterTable(COMMON.map((name) => components.parameters[name])));
   for (const group of new Set(calls.map((call) => call.group))) {
     main.append(make("h2", { className: "group" }, group));
     for (const call of calls.filter((each) => each.group === group)) {
@@ -218,8 +244,14 @@ function show() {
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-fetch("openapi.json").then((answer) => answer.json()).then((read) => {
-  description = read;
+// A number that JavaScript cannot hold, such as 99999999999999.99, stays the text that it was.
+function exactly(name, value, context) {
+  const source = context && context.source;
+  return typeof value === "number" && source && !/^-?[0-9]{1,12}(\.[0-9]{1,3})?$/.test(source) ? source : value;
+}
+
+fetch("openapi.json").then((answer) => answer.text()).then((text) => {
+  description = JSON.parse(text, exactly);
   show();
 }).catch((error) => {
   document.getElementById("top").replaceChildren(make("p", {}, `The description could not be read: ${error.message}.`));
