@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -43,7 +46,10 @@ TITLES: Final[Mapping[int, str]] = {
     500: "The gateway failed",
     503: "A part that is needed is away",
 }
+log = logging.getLogger(__name__)
+
 _SHOWN_CHARACTERS_MAX: Final = 100
+_DATABASE_SECONDS: Final = 2
 """Of a path that a message repeats: enough to recognise it."""
 _METHOD_NOT_ALLOWED: Final = 405
 _SEE_DOCS: Final = "See /docs for the calls there are."
@@ -123,6 +129,12 @@ def install(app: FastAPI) -> None:
     async def on_purpose(request: Request, error: errors.MoharError) -> Response:
         return of_error(error, request_id=request.state.request_id)
 
+    @app.exception_handler(DBAPIError)
+    @app.exception_handler(PoolTimeout)
+    async def by_the_database(request: Request, error: Exception) -> Response:
+        log.error("request %s failed: the database: %s", request.state.request_id, type(error).__name__)
+        return of_error(_database_away(), request_id=request.state.request_id)
+
     @app.exception_handler(HTTPException)
     async def by_the_framework(request: Request, error: HTTPException) -> Response:
         path, request_id = request.scope["path"], request.state.request_id
@@ -137,6 +149,15 @@ def install(app: FastAPI) -> None:
             request_id=request_id,
             headers={"Allow": allowed},
         )
+
+
+def _database_away() -> errors.Unavailable:
+    return errors.Unavailable(
+        "database-away",
+        "The gateway's database does not answer; what you sent may or may not have been stored.",
+        help="Send the same request again, with the same Idempotency-Key: it is never done twice.",
+        retry_after=_DATABASE_SECONDS,
+    )
 
 
 def _methods_at(request: Request) -> str:

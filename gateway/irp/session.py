@@ -136,7 +136,9 @@ class Sessions:
                 self._routebook.release_session(account.id, system=SYSTEM, token=token)
         if result.meaning is Meaning.HELD and result.hold_cause is HoldCause.CREDENTIALS:
             record = self._audited(account, Action.CREDENTIALS_REFUSED, code=result.code)
-            self._routebook.refuse_account(account.id, code=result.code or "unknown", record=record)
+            self._routebook.refuse_account(
+                account.id, code=result.code or "unknown", record=record, tried=account.changed_at
+            )
         return result
 
     def _ask(self, route: Route, account: PortalAccount, stored: Session | None) -> Session | Outcome:

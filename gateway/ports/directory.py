@@ -72,6 +72,7 @@ class PortalAccount:
     user_name: str = field(repr=False)
     password: str = field(repr=False)
     refused_code: str | None
+    changed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +145,11 @@ class Routebook(Protocol):
     def account(self, *, environment: Environment, gstin: str, route: str) -> PortalAccount | None:
         """A taxpayer's login on a route."""
 
-    def refuse_account(self, account_id: str, *, code: str, record: Record) -> None:
-        """The portal does not take this login: no further tries until it is changed."""
+    def refuse_account(self, account_id: str, *, code: str, record: Record, tried: datetime | None = None) -> None:
+        """The portal does not take this login: no further tries until it is changed.
+
+        `tried` is when the login that was refused had been entered: one that was entered since is not touched.
+        """
 
     def session(self, account_id: str, *, system: str) -> Session | None:
         """The session that all workers share."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.audit import Record
 from gateway.domain.operations import Environment
@@ -60,7 +61,10 @@ class SqlDirectory:
                 )
             audit.append(connection, record)
 
-        self._database.write(work)
+        try:
+            self._database.write(work)
+        except IntegrityError:  # another organisation added it a moment earlier: now it is found to have it
+            self._database.write(work)
         self._recent.forget()
 
     def seller(self, *, environment: Environment, gstin: str) -> Seller | None:

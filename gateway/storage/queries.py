@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import Select, Update, bindparam, delete, false, func, insert, select, true, update
+from sqlalchemy import Select, Update, bindparam, delete, false, func, insert, or_, select, true, update
 
 from gateway.domain.operations import CLAIMABLE, Operation
 from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
@@ -79,6 +79,7 @@ def _due(*, direct: bool) -> Select[*tuple[Any, ...]]:
             operations.c.status.in_(sorted(CLAIMABLE)),
             operations.c.lease_until.is_(None),
             operations.c.due_at <= bindparam("at"),
+            or_(operations.c.deadline_at > bindparam("at"), operations.c.doubtful_since.isnot(None)),
         )
         .order_by(operations.c.deadline_at, operations.c.created_at)
         .limit(2)
@@ -87,7 +88,7 @@ def _due(*, direct: bool) -> Select[*tuple[Any, ...]]:
 
 
 DUE: Final = {direct: _due(direct=direct) for direct in (True, False)}
-"""The next row of a lane to claim and the one after it: nearest legal deadline first, then age."""
+"""The next row of a lane to claim and the one after it: nearest legal deadline first, then age; none past its own."""
 
 LEASE: Final[Update] = update(operations).where(operations.c.id == bindparam("held_id"))
 """Lease a row that this transaction has locked."""

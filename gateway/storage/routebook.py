@@ -117,13 +117,16 @@ class SqlRoutebook:
             user_name=credentials["user_name"],
             password=credentials["password"],
             refused_code=row["refused_code"],
+            changed_at=row["changed_at"],
         )
 
-    def refuse_account(self, account_id: str, *, code: str, record: Record) -> None:
+    def refuse_account(self, account_id: str, *, code: str, record: Record, tried: datetime | None = None) -> None:
         """See `ports.Routebook`."""
 
         def work(connection: Connection) -> None:
             mine = portal_accounts.c.id == account_id
+            if tried is not None:
+                mine &= portal_accounts.c.changed_at == tried
             connection.execute(update(portal_accounts).where(mine).values(refused_code=code))
             audit.append(connection, record)
 

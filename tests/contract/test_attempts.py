@@ -23,15 +23,17 @@ def test_an_attempt_is_on_record_before_its_first_byte(storage: Storage) -> None
     """Begun means submitting, numbered, routed, audited and still leased by the same token."""
     operation = storage.accept(new_operation(payload=b'{"sent": 1.00}'))
     claim = storage.claimed()
+    storage.clock.sleep(2)
+    now = storage.clock.now()
     attempt = storage.begin(claim)
     assert attempt.operation == replace(
-        operation, status=Status.SUBMITTING, version=2, attempts=1, route=ROUTE, updated_at=START
+        operation, status=Status.SUBMITTING, version=2, attempts=1, route=ROUTE, updated_at=now
     )
     assert (attempt.number, attempt.worker, attempt.route, attempt.claim) == (1, WORKER, ROUTE, claim)
     assert (attempt.payload, attempt.kept_answer) == (b'{"sent": 1.00}', None)
     assert storage.get(operation.id) == attempt.operation
     [row] = storage.rows(attempts)
-    assert (row["id"], row["began_at"], row["ended_at"], row["in_doubt"]) == (attempt.id, START, None, False)
+    assert (row["id"], row["began_at"], row["ended_at"], row["in_doubt"]) == (attempt.id, now, None, False)
     assert storage.row(operation.id)["lease_token"] == claim.token
     [record] = [each for each in storage.rows(audit) if each["action"] == "attempt:begin"]
     assert (record["actor"], record["version"], record["facts"]["attempt"]) == (WORKER, 2, attempt.id)

@@ -289,8 +289,9 @@ def taken_to_the_grave(rq: InRedis) -> Job:
 def test_the_job_of_a_killed_worker_is_swept(rq: InRedis) -> None:
     """When no drain can still be at it, its hash and its entry go."""
     job = taken_to_the_grave(rq)
+    rq.clock.sleep((leftovers.LIFE - timedelta(minutes=1)).total_seconds())
     assert rq.bell.sweep() == 0
-    rq.clock.sleep((leftovers.LIFE + timedelta(minutes=1)).total_seconds())
+    rq.clock.sleep(timedelta(minutes=2).total_seconds())
     assert rq.bell.sweep() == 1
     assert not Job.exists(job.id, connection=rq.redis)
     assert rq.redis.llen(rq.queues[False].intermediate_queue_key) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -83,6 +84,21 @@ def test_writers_of_several_processes_lose_no_update(database: Database) -> None
     at_once([partial(each.write, _count_on) for each in (database, other) for _ in range(THREADS // 2)])
     other.close()
     assert _count(database) == THREADS
+
+
+def test_no_foreign_program_writes_in_the_middle_of_a_write(database: Database) -> None:
+    """An embedded database is locked from the first moment of a write, not from its first change."""
+    if not database.is_sqlite:
+        pytest.skip("a server orders its writers by rows")
+    foreign = sqlite3.connect(str(database.url.database), timeout=0, isolation_level=None)
+
+    def work(_: Connection) -> None:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            foreign.execute("BEGIN IMMEDIATE")
+
+    database.write(work)
+    foreign.execute("BEGIN IMMEDIATE")
+    foreign.close()
 
 
 class _BrokenOffError(Exception):

@@ -255,3 +255,15 @@ def test_the_right_to_log_in_ends(logged_in: Storage) -> None:
 def test_a_login_is_audited_with_its_session(logged_in: Storage) -> None:
     """The record of a renewal is there when the session is."""
     assert "aud_3" in {row["id"] for row in logged_in.rows(tables.audit)}
+
+
+def test_a_refusal_that_comes_late_leaves_a_new_login_alone(logged_in: Storage) -> None:
+    """A login that was entered while the old one was being refused is not marked with the old one's refusal."""
+    old = logged_in.routebook.account(environment=account().environment, gstin=account().gstin, route=account().route)
+    assert old is not None
+    later = record("aud_later", at=START + timedelta(seconds=1))
+    logged_in.routebook.put_account(account(password="new"), org_id=ORG, record=later)
+    logged_in.routebook.refuse_account(old.id, code="1019", record=record("aud_refused"), tried=old.changed_at)
+    now = logged_in.routebook.account(environment=old.environment, gstin=old.gstin, route=old.route)
+    assert now is not None
+    assert (now.password, now.refused_code) == ("new", None)

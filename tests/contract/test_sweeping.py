@@ -69,6 +69,16 @@ def test_without_a_deadline_nothing_expires(storage: Storage) -> None:
     assert storage.upkeep.close_windows(at=START + timedelta(days=3650), rows_max=ROWS_MAX) == 0
 
 
+def test_what_may_not_expire_does_not_stand_in_the_way(storage: Storage) -> None:
+    """A sweep of one row finds the one that may expire behind those that may not."""
+    soon = START + timedelta(hours=1)
+    for index in range(3):
+        storage.come_to(Meaning.UNVERIFIED, new=new_operation(f"A/{index + 1}", deadline_at=soon))
+    waiting = storage.accept(new_operation("A/9", deadline_at=soon))
+    assert storage.upkeep.close_windows(at=START + timedelta(days=9), rows_max=1) == 1
+    assert storage.get(waiting.id).status is Status.EXPIRED
+
+
 def test_so_many_windows_close_in_one_go(storage: Storage) -> None:
     """A sweep stays short; what is left over is for the next."""
     for index in range(3):
