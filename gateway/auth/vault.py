@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,9 +80,22 @@ def read_master_keys(path: Path) -> dict[str, bytes]:
 
 
 def create_master_key(path: Path) -> None:
-    """A file with one new key, readable by its owner alone. Leaves a file that is there already as it is."""
+    """A file with one new key, readable by its owner alone: whole and on the disk, or not there at all.
+
+    Leaves a file that is there already as it is, also one that another process made in the meantime.
+    """
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(f"{secrets.token_hex(_KEY_ID_BYTES)}:{secrets.token_hex(_KEY_BYTES)}\n")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(_KEY_ID_BYTES)}")
+    draft.touch(mode=0o600)
+    with draft.open("w") as file:
+        file.write(f"{secrets.token_hex(_KEY_ID_BYTES)}:{secrets.token_hex(_KEY_BYTES)}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
