@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the api listens on.")
     port: int = Field(8700, ge=0, le=65535, description="Port that the api listens on.")
     api_threads: int = Field(40, ge=1, description="Threads of one api process for work on the database.")
+    api_portal_threads: int = Field(
+        8, ge=1, description="Threads of one api process for reads that may have to ask a portal."
+    )
     body_bytes_max: int = Field(
         5_000_000,
         ge=1,

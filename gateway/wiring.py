@@ -43,6 +43,10 @@ from gateway.system import SystemClock, SystemIds
 
 log = logging.getLogger(__name__)
 
+SKEW_SECONDS_MAX = 3.0
+"""Between this machine's clock and the database's: well below what a lease has to spare."""
+SKEW_LOOK_SECONDS = 60.0
+"""Between two looks at it."""
 REDIS_SECONDS_MAX = 0.2
 """How long a request waits for Redis: what it does there can be lost, the request must not be slow."""
 _PEPPER_CONTEXT = b"mohar client secrets"
@@ -164,6 +168,15 @@ class Wiring:
         """The callers who wait in this process; belongs to the running event loop."""
         redis = AsyncRedis.from_url(self._redis_url(), health_check_interval=5)
         return Waiters(redis, channel=settled_channel(self.settings.redis_prefix))
+
+    def clock_is_right(self) -> bool:
+        """Whether this machine's clock agrees with the database's: between others a lease is worth nothing."""
+        if self.database.is_sqlite:
+            return True
+        skew = abs((self.survey.now() - self.clock.now()).total_seconds())
+        if skew > SKEW_SECONDS_MAX:
+            log.error("this clock differs from the database's by %.1f s: no work is taken until it is set", skew)
+        return skew <= SKEW_SECONDS_MAX
 
     def close(self) -> None:
         """Give all connections back."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.operations import Lane
 from gateway.services import execution
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from workers.gate import Gate
+
+log = logging.getLogger(__name__)
 
 
 class Process:
@@ -19,6 +25,19 @@ class Process:
         self.policy = policy
         self.gate = Gate()
         self.stopping = threading.Event()
+        self._clock_is_right = True
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether rows may be claimed here just now."""
+        return self._clock_is_right and not self.stopping.is_set()
+
+    def look_at_clock(self, is_right: Callable[[], bool]) -> None:
+        """Take no work while the clock is wrong. A database that cannot be asked changes nothing."""
+        try:
+            self._clock_is_right = is_right()
+        except SQLAlchemyError as error:
+            log.warning("clock not compared: %s", type(error).__name__)
 
 
 _bound: list[Process] = []
@@ -32,11 +51,13 @@ def bind(process: Process) -> None:
 def drain(*, lane: str, direct: bool, **_: object) -> None:
     """Work off a lane for a while. Words that a newer publisher adds are passed over."""
     process = _bound[0]
+    if not process.takes_work:
+        return
     execution.drain(
         Lane.parse(lane),
         direct=direct,
         ports=process.ports,
         policy=process.policy,
         gate=process.gate,
-        stopping=process.stopping.is_set,
+        stopping=lambda: not process.takes_work,
     )

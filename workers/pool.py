@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 from gateway.jobs.bell import queue_name
-from gateway.wiring import Wiring
+from gateway.wiring import SKEW_LOOK_SECONDS, Wiring
 from workers import drain
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class LaneWorker(SimpleWorker):
     """An RQ worker that lives in a thread: no signals, no commands, no fork, no alarm."""
 
     death_penalty_class = TimerDeathPenalty
+    max_connection_wait_time = 2.0  # seconds; RQ's own minute would outlast the patience of whoever stops us
     stopping: threading.Event
 
     def _install_signal_handlers(self) -> None:
@@ -62,11 +63,13 @@ class Pool:
         """Work until SIGTERM or SIGINT; then finish what is under way."""
         sys.setswitchinterval(SWITCH_SECONDS)
         drain.bind(self._process)
+        self._process.look_at_clock(self._wiring.clock_is_right)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._process.stopping.set())
         self._start()
         self._wiring.report_ready("worker")
-        self._process.stopping.wait()
+        while not self._process.stopping.wait(SKEW_LOOK_SECONDS):
+            self._process.look_at_clock(self._wiring.clock_is_right)
         for thread in self._threads:
             thread.join()
 

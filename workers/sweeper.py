@@ -5,30 +5,36 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-
-from redis import RedisError
-from sqlalchemy.exc import OperationalError
+from typing import Final
 
 from gateway.services import sweeping
 from gateway.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
+SKEW_LOOK_SWEEPS: Final = 60
+"""Sweeps between two comparisons of this machine's clock with the database's."""
+
 
 def run(wiring: Wiring) -> None:
-    """Sweep until SIGTERM or SIGINT. An unreachable database or Redis is a reason to try again, not to stop."""
+    """Sweep until SIGTERM or SIGINT. Whatever goes wrong is a reason to try again, not to stop."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     ports = wiring.ports
     wiring.report_ready("sweeper")
-    count = 0
+    count, clock_is_right = 0, True
     while not stopping.wait(wiring.settings.sweep_seconds):
         try:
+            if count % SKEW_LOOK_SWEEPS == 0:
+                clock_is_right = wiring.clock_is_right()
+            if not clock_is_right:
+                continue
             swept = sweeping.sweep(holder=wiring.worker, count=count, ports=ports)
-        except (OperationalError, RedisError) as error:
-            log.warning("sweep failed: %s", type(error).__name__)
+        except Exception:
+            log.exception("sweep failed, the next one tries again")
             continue
-        count += 1
+        finally:
+            count += 1
         if swept.leases or swept.expired or swept.rung:
             log.info("swept: leases=%d expired=%d rung=%d", swept.leases, swept.expired, swept.rung)

@@ -31,6 +31,7 @@ def create(
             waiters=listening,
             ready=ready,
             threads=CapacityLimiter(settings.api_threads),
+            portal_threads=CapacityLimiter(settings.api_portal_threads),
         )
         try:
             yield

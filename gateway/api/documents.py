@@ -87,7 +87,7 @@ async def find_document(
     """A document by type, number and date (yyyy-mm-dd or dd/mm/yyyy). 202 with the operation while it is under way."""
     here = state.of(request)
     details = (doc_type.upper() if doc_type.isascii() else doc_type, doc_no, _date(doc_date))
-    return _show(await here.run(enquiry.by_details, *details, principal, ports=here.ports))
+    return _show(await here.ask(enquiry.by_details, *details, principal, ports=here.ports))
 
 
 @router.get(
@@ -99,7 +99,7 @@ async def find_document(
 async def get_document(request: Request, principal: MayRead, irn: str) -> Response:
     """A document by IRN, read back from the portal if the gateway does not hold it."""
     here = state.of(request)
-    return _show(await here.run(enquiry.by_irn, irn, principal, ports=here.ports))
+    return _show(await here.ask(enquiry.by_irn, irn, principal, ports=here.ports))
 
 
 @router.get(
@@ -251,7 +251,7 @@ def _show(found: Found) -> Response:
 
 async def _signed_qr(request: Request, principal: Principal, irn: str) -> str:
     here = state.of(request)
-    found = await here.run(enquiry.by_irn, irn, principal, ports=here.ports)
+    found = await here.ask(enquiry.by_irn, irn, principal, ports=here.ports)
     registered = found.document.registration if found.document is not None else found.read_back
     if registered is None:
         raise Absent(

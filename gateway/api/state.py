@@ -39,6 +39,11 @@ class State:
     waiters: Expecting
     ready: Callable[[], dict[str, str]]
     threads: CapacityLimiter
+    portal_threads: CapacityLimiter
+
+    async def ask(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Run something that may wait for a portal, in one of the few threads for it: a slow portal stops no seller."""
+        return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=self.portal_threads)
 
     async def run(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
         """Run something that blocks, in one of the process' threads."""

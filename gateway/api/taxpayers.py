@@ -26,4 +26,4 @@ async def get_taxpayer(request: Request, principal: MayRead, gstin: str) -> Resp
     if not is_gstin(gstin):
         raise Invalid("gstin-malformed", "A GSTIN has 2 digits and 13 digits or capitals.", help="Check the GSTIN.")
     here = state.of(request)
-    return presenting.respond(dict(await here.run(enquiry.taxpayer, gstin, principal, ports=here.ports)))
+    return presenting.respond(dict(await here.ask(enquiry.taxpayer, gstin, principal, ports=here.ports)))

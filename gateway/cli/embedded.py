@@ -34,6 +34,11 @@ class EmbeddedRedis:
         """Where it listens."""
         return f"unix://{self._socket}"
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it and wait until it answers. Raises Misconfigured when there is no server or it does not start."""
         settings = {"--port": "0", "--unixsocket": str(self._socket), "--unixsocketperm": "700", "--save": ""}

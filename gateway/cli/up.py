@@ -78,17 +78,13 @@ class Stack:
             self._stop()
 
     def _stop(self) -> None:
-        for name in ("worker", "sweeper", "api", "sandbox"):
-            child = self._children.get(name)
-            if child is not None:
-                child.terminate()
         ends_at = time.monotonic() + STOP_SECONDS_MAX
-        for child in self._children.values():
-            try:
-                child.wait(max(0.1, ends_at - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        for names in (("worker", "sweeper"), ("api",), ("sandbox",)):  # calls under way need the portal to the last
+            children = [self._children[name] for name in names if name in self._children]
+            for child in children:
+                child.terminate()
+            for child in children:
+                _end(child, until=ends_at)
         self._children.clear()
         if self._wiring is not None:
             self._wiring.close()
@@ -109,6 +105,9 @@ class Stack:
 
     def watch(self) -> None:
         """Start again whatever has died. Call it now and then."""
+        if self._redis is not None and not self._redis.running:
+            console.print("Redis ended; starting it again")
+            self._redis.start()
         for name, child in list(self._children.items()):
             if child.poll() is not None:
                 console.print(f"{name} ended with {child.returncode}; starting it again")
@@ -223,6 +222,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _end(child: subprocess.Popen[bytes], *, until: float) -> None:
+    try:
+        child.wait(max(0.1, until - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

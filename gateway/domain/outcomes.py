@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -102,7 +102,9 @@ class Outcome:
     registration: Registration | None = None
     hold_cause: HoldCause | None = None
     retry_after_seconds: int | None = None
-    evidence: bytes | None = None
+    evidence: bytes | None = field(default=None, repr=False)
+    silent: bool = False
+    """Whether the portal gave no sign at all, which is how an outage looks."""
     found_by: str = "call"
     """`call` or `look_up`: an operation that was adopted is told apart from one that was answered."""
 

@@ -101,7 +101,8 @@ class PortalConversation:
         if found.meaning in (Meaning.REGISTERED, Meaning.CONFLICT, Meaning.UNVERIFIED):
             return found
         error = refusal.errors[0]
-        lasting = Meaning.UNREADABLE if found.meaning is Meaning.UNREADABLE else Meaning.UNKNOWN
+        elsewhere = found.meaning is Meaning.ABSENT and known is not None and known.irp is not None
+        lasting = Meaning.UNREADABLE if elsewhere or found.meaning is Meaning.UNREADABLE else Meaning.UNKNOWN
         return Outcome(
             meaning=lasting,
             code=error.code,

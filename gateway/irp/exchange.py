@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp import codes, crypto, endpoints, envelope
@@ -12,12 +11,8 @@ from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.permits import Permits
 from gateway.irp.session import Sessions
-from gateway.irp.wire import LostError, Reply, UnreachedError, Wire
+from gateway.irp.wire import HTTP_TOO_MANY, LostError, Reply, UnreachedError, Wire, retry_after
 from gateway.ports import PortalAccount, Route, Session
-
-_HTTP_TOO_MANY: Final = 429
-_RETRY_AFTER_SECONDS_MAX: Final = 3600
-"""A longer Retry-After is taken for a mistake: nobody may put a seller to sleep for a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +71,10 @@ class Exchange:
         params: Mapping[str, str],
         payload: bytes | None,
     ) -> Told | envelope.Failure | Outcome:
-        keep_lease()
         refused = self._permits.use()
         if refused is not None:
             return refused
+        keep_lease()
         try:
             reply = self._wire.send(
                 endpoint.method,
@@ -89,14 +84,14 @@ class Exchange:
                 body=None if payload is None else _sealed(payload, session),
             )
         except UnreachedError as error:
-            return Outcome(meaning=Meaning.UNREACHED, message=f"The portal was not reached: {error}.")
+            return Outcome(meaning=Meaning.UNREACHED, message=f"The portal was not reached: {error}.", silent=True)
         except LostError as error:
-            return Outcome(meaning=Meaning.UNKNOWN, message=f"The portal's answer was lost: {error}.")
+            return Outcome(meaning=Meaning.UNKNOWN, message=f"The portal's answer was lost: {error}.", silent=True)
         return self._read(reply, session)
 
     def _read(self, reply: Reply, session: Session) -> Told | envelope.Failure | Outcome:
         answer = envelope.read(reply.status, reply.body)
-        if reply.status == _HTTP_TOO_MANY or _is_throttle(answer):
+        if reply.status == HTTP_TOO_MANY or _is_throttle(answer):
             return self._throttled(reply, answer)
         if isinstance(answer, envelope.Failure):
             return answer
@@ -110,7 +105,7 @@ class Exchange:
             return _unknown("The portal's answer cannot be decrypted.", reply.body)
 
     def _throttled(self, reply: Reply, answer: envelope.Answer) -> Outcome:
-        seconds = _retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
+        seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
         self._permits.punish(seconds)
         error = answer.errors[0] if isinstance(answer, envelope.Failure) else None
         return Outcome(
@@ -131,11 +126,6 @@ def _session_ended(answer: Told | envelope.Failure | Outcome) -> bool:
 
 def _is_throttle(answer: envelope.Answer) -> bool:
     return isinstance(answer, envelope.Failure) and codes.verdict(answer.errors) is Disposition.THROTTLED
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("Retry-After", "")
-    return min(max(int(text), 1), _RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() else None
 
 
 def _unknown(message: str, evidence: bytes) -> Outcome:

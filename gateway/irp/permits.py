@@ -10,6 +10,8 @@ from gateway.ports import Clock, Limiter, LimiterAwayError, Route
 
 PATIENCE_SECONDS = 5.0
 """How long a call that is under way waits for its permit. Well below what its lease has left."""
+BULK_PATIENCE_SECONDS = 1.0
+"""Queued work reserves less far ahead, so that a direct call finds room within its caller's patience."""
 ACCOUNT_PAUSE_SECONDS = 1
 """A throttle answer names nobody. If the account as a whole was meant, its other sellers will be told so themselves."""
 _ACCOUNT = ":account"

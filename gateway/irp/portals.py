@@ -9,7 +9,7 @@ from gateway.domain.operations import HoldCause, Operation
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp.client import PortalConversation
 from gateway.irp.exchange import Exchange
-from gateway.irp.permits import PATIENCE_SECONDS, Permits, buckets
+from gateway.irp.permits import BULK_PATIENCE_SECONDS, PATIENCE_SECONDS, Permits, buckets
 from gateway.irp.session import Sessions
 from gateway.irp.signing_keys import KeyFile, SigningKeys
 from gateway.irp.wire import Wire
@@ -37,7 +37,7 @@ class IrpPortals:
         if account.refused_code is not None:
             return Silence(HoldCause.CREDENTIALS, account.refused_code, "The portal does not take this GSTIN's login.")
         permits = self.permits(way, operation.gstin)
-        wait_seconds = permits.prepay(patience_seconds=PATIENCE_SECONDS)
+        wait_seconds = permits.prepay(patience_seconds=PATIENCE_SECONDS if operation.direct else BULK_PATIENCE_SECONDS)
         if wait_seconds > 0:
             return NoPermit(wait_seconds)
         return PortalConversation(self.exchange(way, account, permits), self.signing_keys(way))

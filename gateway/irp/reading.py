@@ -17,6 +17,7 @@ from gateway.irp.signatures import KeyStore
 
 _DISTANCE: Final = "EWBPPD"
 _CANCELLED: Final = "CNL"
+_CANCELLATION: Final = {"at": "/Status", "sent": "ACT", "registered": _CANCELLED}
 
 
 def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) -> Outcome:
@@ -30,19 +31,25 @@ def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) 
     except signatures.UnknownKey as error:
         message = f"The answer is signed with key {error.kid}, which is not installed."
         return Outcome(meaning=Meaning.UNVERIFIED, message=message, evidence=told.data)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return _unknown(told, "The portal's success has no valid signed invoice and QR code.")
     if registered.irn not in _irns_of(sent):
         return _unknown(told, "The portal answered with another document.")
-    differences = _contradictions(sent, document)
+    differences = tuple(_plain(each) for each in _contradictions(sent, document))
     if differences and found_by == "call":
         return _unknown(told, "The portal registered something else than was sent.")
+    told_first = (
+        f"The number is registered with other content, at {differences[0]['at']} first." if differences else None
+    )
+    if registered.cancelled:
+        differences = (*differences, _CANCELLATION)
+        told_first = "The number is registered and cancelled at the portal; a cancelled number cannot be used again."
     return Outcome(
         meaning=Meaning.CONFLICT if differences else Meaning.REGISTERED,
-        registration=replace(registered, differences=tuple(_plain(each) for each in differences)),
+        registration=replace(registered, differences=differences),
         evidence=told.data,
         found_by=found_by,
-        message=f"The number is registered with other content, at {differences[0].at} first." if differences else None,
+        message=told_first,
     )
 
 
@@ -50,7 +57,7 @@ def registration(told: Told, keys: KeyStore) -> Registration:
     """What is registered, signatures checked, compared with nothing. Raises Unavailable when it does not verify."""
     try:
         return _verified(told, keys)[0]
-    except (ValueError, KeyError, TypeError, LookupError):
+    except (ValueError, TypeError, AttributeError, OverflowError, LookupError):
         raise Unavailable(
             "portal-answer-unverified",
             "The portal's answer is not validly signed with a key that is installed.",
@@ -125,7 +132,11 @@ def _eway_bill(answer: Mapping[str, Any], info: envelope.Info) -> EwayBill | Non
 def _time(text: Any) -> datetime | None:
     try:
         return read_portal_time(text)
-    except (ValueError, TypeError):  # a part A slip has no validity, and the form of a missing one is not published
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+    ):  # a part A slip has no validity, and the form of a missing one is not published
         return None
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.audit import Action, Record
@@ -21,7 +22,7 @@ from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp import codes, crypto, endpoints, envelope
 from gateway.irp.codes import Disposition
 from gateway.irp.permits import Permits
-from gateway.irp.wire import LostError, UnreachedError, Wire
+from gateway.irp.wire import HTTP_TOO_MANY, LostError, UnreachedError, Wire, retry_after
 from gateway.ports import Clock, Ids, PortalAccount, Route, Routebook, Session
 
 SYSTEM: Final = "einvoice"
@@ -45,6 +46,7 @@ class Sessions:
         self._ids = ids
         self._worker = worker
         self._known: dict[str, Session] = {}
+        self._paused_until: dict[tuple[str, datetime | None], float] = {}
         self._renew_before = _RENEW_BEFORE_MIN + ids.fraction() * _RENEW_BEFORE_SPREAD
         self._lock = threading.Lock()
 
@@ -97,6 +99,9 @@ class Sessions:
     ) -> Session | Outcome:
         """Log in, or wait for whoever is doing so."""
         waited_until = self._clock.monotonic() + _OTHERS_LOGIN_SECONDS_MAX
+        pause = self._paused_until.get((account.id, account.changed_at), 0.0) - self._clock.monotonic()
+        if pause > 0:
+            return _later("The last login failed a moment ago.", max(1, round(pause)))
         while True:
             stored = self._routebook.session(account.id, system=SYSTEM)
             if stored is not None and self._fresh(stored) and (stale is None or stored.generation > stale.generation):
@@ -124,8 +129,7 @@ class Sessions:
     ) -> Session | Outcome:
         result: Session | Outcome | None = None
         try:
-            keep_lease()
-            result = permits.use() or self._ask(route, account, stored)
+            result = permits.use() or self._ask(route, account, stored, permits=permits, keep_lease=keep_lease)
             if isinstance(result, Session):
                 record = self._audited(account, Action.SESSION_RENEWED, generation=result.generation)
                 if not self._routebook.store_session(result, system=SYSTEM, token=token, record=record):
@@ -134,6 +138,8 @@ class Sessions:
         finally:
             if not isinstance(result, Session):
                 self._routebook.release_session(account.id, system=SYSTEM, token=token)
+        pause_seconds = max(result.retry_after_seconds or 0, route.relogin_seconds_min)
+        self._paused_until[account.id, account.changed_at] = self._clock.monotonic() + pause_seconds
         if result.meaning is Meaning.HELD and result.hold_cause is HoldCause.CREDENTIALS:
             record = self._audited(account, Action.CREDENTIALS_REFUSED, code=result.code)
             self._routebook.refuse_account(
@@ -141,8 +147,17 @@ class Sessions:
             )
         return result
 
-    def _ask(self, route: Route, account: PortalAccount, stored: Session | None) -> Session | Outcome:
+    def _ask(
+        self,
+        route: Route,
+        account: PortalAccount,
+        stored: Session | None,
+        *,
+        permits: Permits,
+        keep_lease: Callable[[], None],
+    ) -> Session | Outcome:
         """The login call itself. It has no effect on any document, so nothing of it is ambiguous."""
+        keep_lease()
         app_key = crypto.new_app_key(self._ids.random_bytes)
         at = self._clock.now()
         force = stored is not None and at < stored.expires_at <= at + FORCE_REFRESH_BEFORE
@@ -162,8 +177,12 @@ class Sessions:
                 body=b'{"Data":"%s"}' % data.encode("ascii"),
             )
         except (UnreachedError, LostError) as error:
-            return _later(f"No answer to the login: {error}.", None)
+            return replace(_later(f"No answer to the login: {error}.", None), silent=True)
         answer = envelope.read(reply.status, reply.body)
+        if reply.status == HTTP_TOO_MANY:
+            seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
+            permits.punish(seconds)
+            return _later("The portal takes no more logins for now.", seconds)
         if isinstance(answer, envelope.Success):
             return self._session(account, stored, answer, app_key)
         if isinstance(answer, envelope.Failure):
@@ -183,7 +202,7 @@ class Sessions:
                 expires_at=read_portal_time(str(data["TokenExpiry"])),
                 renewed_at=self._clock.now(),
             )
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return _later("The answer to the login has no usable token, key and expiry.", None)
 
     def _login_key(self, route: Route) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpcore
@@ -22,6 +23,11 @@ ANSWER_BYTES_MAX: Final = 20_000_000
 """An answer holds one signed invoice of at most 2 MB, encrypted and in Base64. What is longer is no answer."""
 
 
+HTTP_TOO_MANY: Final = 429
+RETRY_AFTER_SECONDS_MAX: Final = 3600
+"""A longer Retry-After is taken for a mistake: nobody may put a seller to sleep for a day."""
+
+
 class UnreachedError(Exception):
     """No byte of the request was written. Sending it again is safe."""
 
@@ -35,8 +41,8 @@ class Reply:
     """A whole answer."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 _NEVER_WRITTEN: Final = (
@@ -67,7 +73,10 @@ class Wire:
         self._clock = clock
         self._call_seconds = call_seconds
         self._client = httpx.Client(
-            transport=transport or _DeadlineTransport(clock), trust_env=False, follow_redirects=False
+            transport=transport or _DeadlineTransport(clock),
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),  # one client serves all sellers
+            trust_env=False,
+            follow_redirects=False,
         )
 
     def send(
@@ -192,3 +201,9 @@ class _DeadlineStream(httpcore.NetworkStream):
         if left <= 0:
             raise late("the call's time is over")
         return left
+
+
+def retry_after(headers: Mapping[str, str]) -> int | None:
+    """The seconds that an answer asks for before the next call, bounded; None when it does not say."""
+    text = headers.get("Retry-After", "")
+    return min(max(int(text), 1), RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() else None

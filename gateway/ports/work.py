@@ -167,7 +167,10 @@ class Upkeep(Protocol):
     def wake_held(
         self, *, environment: Environment, gstin: str | None, causes: Sequence[HoldCause], at: datetime
     ) -> int:
-        """Make held operations due because the cause may be gone; how many."""
+        """Make held operations due, and free their lanes, because the cause may be gone; how many."""
+
+    def wake_relogged(self, *, at: datetime) -> int:
+        """Make due what was refused for a login that was changed while it was being refused; how many."""
 
     def lead(self, role: str, *, holder: str, at: datetime, until: datetime) -> bool:
         """Whether `holder` has the role, alone, until then: taken if it is free, renewed if it is held already."""

@@ -6,18 +6,26 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from gateway.domain import lifecycle
 from gateway.domain.operations import HoldCause, Lane, Operation
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.retries import PACES, STANDARD, Pace
+from gateway.domain.settlement import Settlement
 from gateway.errors import Misconfigured
 from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit
 from gateway.services.ports import Ports
 
 log = logging.getLogger(__name__)
+
+RECORD_TRIES_MAX: Final = 20
+RECORD_PAUSE_SECONDS: Final = 0.5
+"""Tries to write an outcome down while the database is away: ten seconds in all, within what a lease has left."""
+_OF_THE_ACCOUNT: Final = frozenset({HoldCause.ACCOUNT, HoldCause.QUOTA})
+_SPOKEN: Final = frozenset({Meaning.REGISTERED, Meaning.CONFLICT, Meaning.REFUSED, Meaning.ABSENT, Meaning.UNVERIFIED})
+"""After these the portal has surely answered."""
 
 
 class Gate(Protocol):
@@ -74,11 +82,13 @@ def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | N
     if isinstance(conversation, NoPermit):
         return conversation
     attempt = ports.work.begin_attempt(claim, route=route, worker=policy.worker, at=ports.clock.now())
-    outcome = _ask(attempt, conversation, keep_lease=_lease_keeper(claim, ports=ports, policy=policy))
+    outcome = _outcome(attempt, conversation, keep_lease=_lease_keeper(claim, ports=ports, policy=policy))
     _note_health(route, outcome, ports)
     at = ports.clock.now()
     settlement = lifecycle.settle(attempt.operation, outcome, at=at, pace=_pace(route, ports))
-    settled = ports.work.record(attempt, settlement, outcome, at=at)
+    settled = _record(attempt, settlement, outcome, at=at, ports=ports)
+    if settled.hold_cause in _OF_THE_ACCOUNT and settled.due_at is not None:
+        _block_lane(settled, until=settled.due_at, ports=ports)
     ports.bell.settled(settled)
     return settled
 
@@ -111,6 +121,40 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
     return True
 
 
+def _outcome(attempt: Attempt, conversation: Conversation, *, keep_lease: Callable[[], None]) -> Outcome:
+    """What came of it. Whatever goes wrong on our side after the attempt began is an outcome too, never silence."""
+    try:
+        return _ask(attempt, conversation, keep_lease=keep_lease)
+    except LeaseLostError:
+        raise
+    except Misconfigured as error:
+        return _unconfigured(error)
+    except Exception as error:
+        log.exception("attempt %s of %s failed", attempt.id, attempt.operation.id)
+        return Outcome(meaning=Meaning.UNKNOWN, message=f"The gateway failed over the answer: {type(error).__name__}.")
+
+
+def _record(attempt: Attempt, settlement: Settlement, outcome: Outcome, *, at: datetime, ports: Ports) -> Operation:
+    """Write down what is known. A database that blinks is waited for: what the portal said must not be asked again."""
+    for tries_left in reversed(range(RECORD_TRIES_MAX)):
+        try:
+            return ports.work.record(attempt, settlement, outcome, at=at)
+        except LeaseLostError:
+            raise
+        except Exception:
+            if tries_left == 0:
+                raise
+            log.exception("outcome of %s not recorded yet", attempt.operation.id)
+            ports.clock.sleep(RECORD_PAUSE_SECONDS)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _block_lane(operation: Operation, *, until: datetime, ports: Ports) -> None:
+    """Let one document find out whether its seller's account is well again, and not every one of them."""
+    for direct in (True, False):
+        ports.work.block_lane(operation.lane, direct=direct, until=until)
+
+
 def _ask(attempt: Attempt, conversation: Conversation, *, keep_lease: Callable[[], None]) -> Outcome:
     """Look up first when in doubt; send when it is absent, or was never sent, and may be sent."""
     if attempt.operation.in_doubt:
@@ -136,20 +180,21 @@ def _converse(operation: Operation, *, route: str, ports: Ports) -> Conversation
 
 
 class _Unconfigured:
-    """A conversation that a broken set-up keeps from taking place: the operation is held until it is mended."""
+    """A conversation that a broken set-up keeps from taking place."""
 
     def __init__(self, error: Misconfigured) -> None:
-        self._outcome = Outcome(
-            meaning=Meaning.HELD,
-            hold_cause=HoldCause.ACCOUNT,
-            code=error.code,
-            message=f"{error.message} {error.help}",
-        )
+        self._outcome = _unconfigured(error)
 
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:  # noqa: ARG002  a port's signature
         return self._outcome
 
     look_up = call
+
+
+def _unconfigured(error: Misconfigured) -> Outcome:
+    """Held until the set-up is mended."""
+    message = f"{error.message} {error.help}"
+    return Outcome(meaning=Meaning.HELD, hold_cause=HoldCause.ACCOUNT, code=error.code, message=message)
 
 
 def _lease_keeper(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Callable[[], None]:
@@ -166,9 +211,9 @@ def _lease_keeper(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Callabl
 
 
 def _note_health(route: str, outcome: Outcome, ports: Ports) -> None:
-    if outcome.code is None and outcome.evidence is None and outcome.meaning in (Meaning.UNREACHED, Meaning.UNKNOWN):
+    if outcome.silent:
         ports.health.failed(route)
-    else:
+    elif outcome.meaning in _SPOKEN:
         ports.health.answered(route)
 
 

@@ -12,9 +12,9 @@ from gateway import shape
 from gateway.domain import canonical, invoice
 from gateway.domain.calendar import IST
 from gateway.domain.faults import Fault
-from gateway.domain.identifiers import UNREGISTERED, gstin_check_digit_holds
+from gateway.domain.identifiers import UNREGISTERED, gstin_check_digit_holds, same_document_number
 from gateway.domain.invoice import Invoice
-from gateway.domain.operations import Kind, Lane, Operation, Status
+from gateway.domain.operations import Kind, Lane, Operation
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
 from gateway.ports import IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Route, Seller
 from gateway.services.ports import Ports
@@ -53,7 +53,7 @@ def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
     """
     at = ports.clock.now()
     _check_shape(request.document)  # before anything is made of it: five megabytes of junk take seconds to digest
-    digest = canonical.digest(request.document)
+    digest = canonical.digest(_as_compared(request.document))
     key = _key(request, principal, digest, at=at)
     replay = ports.intake.find_by_key(key, at=at) if key else None
     if replay is not None:
@@ -110,8 +110,6 @@ def _checked(met: Received, request: Request) -> Received:
             help="Use a new key for a new document; repeat a request with its key and its document unchanged.",
             operation_id=met.operation.id,
         )
-    if met.reception is Reception.OTHER_DOCUMENT and _differs_in_case_only(request.document, met.operation):
-        return Received(Reception.SAME_DOCUMENT, met.operation)
     if met.reception is Reception.OTHER_DOCUMENT:
         raise Clash(
             "document-number-taken",
@@ -124,13 +122,10 @@ def _checked(met: Received, request: Request) -> Received:
     return met
 
 
-def _differs_in_case_only(document: Mapping[str, Any], operation: Operation) -> bool:
-    """Whether it is the operation's document but for the case of the letters in its number, which means nothing."""
+def _as_compared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with its number as duplicates are recognised by it: the case of its letters means nothing."""
     details = document["DocDtls"]
-    if details["No"] == operation.doc_no or operation.status is Status.CONFLICT:
-        return False
-    as_stored = {**document, "DocDtls": {**details, "No": operation.doc_no}}
-    return canonical.digest(as_stored) == operation.content_digest
+    return {**document, "DocDtls": {**details, "No": same_document_number(details["No"])}}
 
 
 def _standing(operation: Operation) -> str:

@@ -27,6 +27,14 @@ _PRAGMAS: Final = (
     f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
     "cache_size=-512",  # kB for each connection: the system's own cache serves them all
 )
+_SERVER_LIMITS: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "options": "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s",
+}
+"""A frozen process must not hold a lane's row, nor a vanished server a thread, for longer."""
 _WRITES: Final = "mohar_writes"
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
 
@@ -90,7 +98,11 @@ class _WriteLock:
 
     def __enter__(self) -> None:
         self._threads.acquire()
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -103,7 +115,14 @@ class _WriteLock:
 
 
 def _server_engine(url: str) -> Engine:
-    return create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True)
+    return create_engine(
+        url,
+        pool_size=CONNECTIONS_MAX,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=_SERVER_LIMITS,
+    )
 
 
 def _sqlite_engine(url: str) -> Engine:
@@ -111,6 +130,7 @@ def _sqlite_engine(url: str) -> Engine:
         url,
         pool_size=CONNECTIONS_MAX,
         max_overflow=0,
+        hide_parameters=True,
         connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)

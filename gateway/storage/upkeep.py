@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, or_, select, update
 
 from gateway.domain import lifecycle
 from gateway.domain.audit import Action, Record
@@ -19,7 +19,7 @@ from gateway.ports import Ids
 from gateway.storage import audit
 from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, settle_row
-from gateway.storage.tables import idempotency_keys, lanes, leaders, operations
+from gateway.storage.tables import attempts, idempotency_keys, lanes, leaders, operations, portal_accounts
 from gateway.storage.upsert import insert_missing
 
 _SWEEPER = "sweeper"
@@ -93,7 +93,34 @@ class SqlUpkeep:
         ]
         if gstin is not None:
             held.append(operations.c.gstin == gstin)
-        statement = update(operations).where(*held).values(due_at=at)
+        statement = update(operations).where(*held).values(due_at=at).returning(operations.c.lane)
+
+        def work(connection: Connection) -> int:
+            woken = connection.execute(statement).scalars().all()
+            free = {"direct_blocked_until": None, "bulk_blocked_until": None}
+            connection.execute(update(lanes).where(lanes.c.lane.in_(set(woken))).values(free))
+            return len(woken)
+
+        return self._database.write(work)
+
+    def wake_relogged(self, *, at: datetime) -> int:
+        """See `ports.Upkeep`."""
+        changed = (
+            exists()
+            .where(portal_accounts.c.environment == operations.c.environment)
+            .where(portal_accounts.c.gstin == operations.c.gstin)
+            .where(portal_accounts.c.route == operations.c.route)
+            .where(portal_accounts.c.refused_code.is_(None))
+            .where(attempts.c.operation_id == operations.c.id)
+            .where(attempts.c.number == operations.c.attempts)
+            .where(portal_accounts.c.changed_at > attempts.c.began_at)
+        )
+        asleep = (
+            operations.c.status == Status.HELD.value,
+            operations.c.hold_cause == HoldCause.CREDENTIALS.value,
+            operations.c.due_at.is_(None),
+        )
+        statement = update(operations).where(*asleep, changed).values(due_at=at)
         return self._database.write(lambda connection: connection.execute(statement).rowcount)
 
     def lead(self, role: str, *, holder: str, at: datetime, until: datetime) -> bool:
@@ -140,7 +167,7 @@ class SqlUpkeep:
             return
         operation = _locked(connection, id)
         if operation.status is not Status.SUBMITTING:
-            freed: dict[str, Any] = {"lease_token": None, "lease_until": None, "lease_owner": None, "run_alone": True}
+            freed: dict[str, Any] = {"lease_token": None, "lease_until": None, "lease_owner": None}
             connection.execute(update(operations).where(operations.c.id == id).values(freed))
             return
         settlement = lifecycle.lease_ended(operation, at=at)

@@ -112,9 +112,10 @@ class SqlWork:
     ) -> Operation:
         before = attempt.operation
         evidence = blobs.keep(connection, outcome.evidence, at=at) if outcome.evidence is not None else None
+        absent = outcome.meaning is Meaning.ABSENT  # after quarantine it is the refusal that counts, not the look-up
         changed = settled_values(before, settlement, at=at) | {
-            "portal_code": outcome.code,
-            "portal_message": outcome.message,
+            "portal_code": before.portal_code if absent else outcome.code,
+            "portal_message": before.portal_message if absent else outcome.message,
             "kept_answer_blob": evidence if outcome.meaning is Meaning.UNVERIFIED else before.kept_answer_blob,
         }
         after = _held_by(connection, attempt.claim, changed)

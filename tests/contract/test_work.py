@@ -32,6 +32,21 @@ def test_the_nearest_deadline_comes_first_then_the_oldest(storage: Storage) -> N
     assert storage.claim() is None
 
 
+def test_nothing_is_claimed_past_its_deadline_but_what_is_in_doubt(storage: Storage) -> None:
+    """To the moment: too late is never sent, while a document that may be registered is still looked up."""
+    deadline = START + timedelta(hours=1)
+    doubtful = storage.come_to(Meaning.UNKNOWN, new=new_operation("A/1", deadline_at=deadline))
+    waiting = storage.accept(new_operation("A/2", deadline_at=deadline))
+    storage.clock.sleep((deadline - storage.clock.now()).total_seconds() - 0.001)
+    claims = [storage.claimed(), storage.claimed()]
+    assert {claim.operation.id for claim in claims} == {doubtful.id, waiting.id}
+    for claim in claims:
+        storage.work.release(claim, due_at=START)
+    storage.clock.sleep(0.001)
+    assert storage.claimed().operation.id == doubtful.id
+    assert storage.claim() is None
+
+
 def test_a_claim_tells_whether_more_is_due(storage: Storage) -> None:
     """The last due row says that there is no other."""
     storage.accept(new_operation("A/1"))
