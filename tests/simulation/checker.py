@@ -16,6 +16,7 @@ import jwt
 from sqlalchemy import select
 
 from gateway.domain import canonical
+from gateway.domain.audit import Action
 from gateway.domain.lifecycle import TRANSITIONS
 from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Status
 from gateway.domain.outcomes import Certainty
@@ -59,7 +60,7 @@ class Checker:
     def __init__(self, world: World, plan: Plan) -> None:
         self.plan = plan
         self.meant = _meanings(plan)
-        self.keys = {key.kid: key.certificate.public_key() for key in (*world.keys.published, world.keys.hidden)}
+        self.keys = {key.kid: key.private.public_key() for key in (*world.keys.published, world.keys.hidden)}
         self.ledger = {each["irn"]: each for each in world.page("ledger")}
         self.sent = world.sent()
         with world.database.read() as connection:
@@ -71,6 +72,7 @@ class Checker:
                 irn: blobs.fetch(connection, row["signed_invoice_blob"]).decode() for irn, row in self.documents.items()
             }
         self.attempt_of = {row["id"]: row for rows in self.attempts.values() for row in rows}
+        self.makers = self._makers()
         self.by_irn: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in self.operations.values():
             self.by_irn[row["irn"]].append(row)
@@ -91,14 +93,14 @@ class Checker:
 
     def history(self, operation_id: str) -> str:
         """What happened to one operation: audit records, attempts and calls."""
-        lines = [f"{operation_id}: {self.operations[operation_id]}"]
-        for record in self.audit[operation_id]:
-            lines.append(f"  {record['at']} v{record['version']} {record['actor']} {record['action']} {record['facts']}")
         mine = {row["id"]: row["number"] for row in self.attempts[operation_id]}
-        for call in self.sent:
-            if call.sender in mine:
-                lines.append(f"  attempt {mine[call.sender]}: {call.noted}")
-        return "\n".join(lines)
+        return "\n".join(
+            [
+                f"{operation_id}: {self.operations[operation_id]}",
+                *(f"  {_line(record)}" for record in self.audit[operation_id]),
+                *(f"  attempt {mine[call.sender]}: {call.noted}" for call in self.sent if call.sender in mine),
+            ]
+        )
 
     def _answers(self) -> Iterator[Violation]:
         """What clients were told: everything accepted is stored, and a key stands for one operation."""
@@ -135,11 +137,10 @@ class Checker:
 
     def _ledgers(self) -> Iterator[Violation]:
         """Both ledgers have the same entries, and each has one operation that tells of it."""
-        makers = self._makers()
         for irn in {*self.ledger, *self.documents}:
             entry, document, rows = self.ledger.get(irn), self.documents.get(irn), self.by_irn[irn]
             told = [row for row in rows if row["status"] in (Status.SUCCEEDED, Status.CONFLICT)]
-            maker = makers.get(irn)
+            maker = self.makers.get(irn)
             if entry is None:
                 yield Violation("made-up", irn, "the gateway has a document that the portal does not have")
             elif maker != VISITOR and [row["id"] for row in told] != [maker]:
@@ -160,7 +161,9 @@ class Checker:
         made = Counter(call.noted["irn"] for call in self.sent if call.service == "generate" and call.code == _OK)
         for irn, entry in self.ledger.items():
             if made[irn] != 1 or entry["registrations"] != 1:
-                yield Violation("registered-twice", irn, f"{made[irn]} times by the log, {entry['registrations']} in all")
+                yield Violation(
+                    "registered-twice", irn, f"{made[irn]} times by the log, {entry['registrations']} in all"
+                )
 
     def _end(self, row: dict[str, Any]) -> Iterator[Violation]:
         """An operation's end is the truth at the portal."""
@@ -171,16 +174,21 @@ class Checker:
         if status not in TERMINAL:
             yield Violation("open", id, f"it is still {status}")
         if status is Status.SUCCEEDED and not (same and mine is not None and mine["ours"]):
-            yield Violation("succeeded-falsely", id, "the portal does not have this content, or the gateway no document")
+            yield Violation(
+                "succeeded-falsely", id, "the portal does not have this content, or the gateway no document"
+            )
         if status is Status.CONFLICT and (entry is None or same or mine is None or mine["ours"]):
             yield Violation("conflict-falsely", id, "the portal has no other content under this number")
-        if status in RELEASES_NUMBER and self._makers().get(row["irn"]) == id:
+        if status in RELEASES_NUMBER and self.makers.get(row["irn"]) == id:
             yield Violation("ended-but-registered", id, f"{status}, and the portal has registered it")
-        if status is Status.REJECTED and same and self._makers()[row["irn"]] == VISITOR:
+        if status is Status.REJECTED and same and self.makers[row["irn"]] == VISITOR:
             yield Violation("ended-but-registered", id, "rejected, and the portal has this very document")
 
     def _history(self, row: dict[str, Any]) -> Iterator[Violation]:
-        """The audit records of an operation are a path in the table, one version at a time, and end where it stands."""
+        """The audit records of an operation are a path in the table, one version at a time, and end where it stands.
+
+        Only crashes are a reason to park one here.
+        """
         id, status = row["id"], Status.QUEUED
         records = self.audit[id]
         versions = [record["version"] for record in records]
@@ -189,6 +197,8 @@ class Checker:
         for record in records[1:]:
             facts = record["facts"]
             event = Event(facts.get("event", Event.ATTEMPT_BEGAN))
+            if event is Event.GIVEN_UP and record["action"] != Action.LEASE_ENDED:
+                yield Violation("parked", id, f"given up, and not for its crashes: {facts}")
             following = _LAW.get((status, event))
             if following is None or facts.get("status", following) != following:
                 yield Violation("transition", id, f"{status} met {event} and became {facts.get('status')}")
@@ -197,7 +207,7 @@ class Checker:
             yield Violation("transition", id, f"its records end as {status}, the row is {row['status']}")
 
     def _attempts(self, row: dict[str, Any]) -> Iterator[Violation]:
-        """Attempts are numbered without a gap, in doubt it is looked up before it is sent, and quarantine never sends."""
+        """Attempts are numbered without a gap; in doubt it is looked up before it is sent, in quarantine never sent."""
         id, mine = row["id"], self.attempts[row["id"]]
         if [attempt["number"] for attempt in mine] != list(range(1, row["attempts"] + 1)):
             yield Violation("attempts", id, f"{row['attempts']} are counted, {len(mine)} recorded")
@@ -213,7 +223,9 @@ class Checker:
                 yield Violation("sent-in-quarantine", id, f"attempt {attempt['number']} sent it")
             doubt |= attempt["ended_at"] is None or attempt["certainty"] == Certainty.AMBIGUOUS
             if attempt["certainty"] == Certainty.NO_EFFECT and self._was_made_by(attempt, row["irn"]):
-                yield Violation("effect-denied", id, f"attempt {attempt['number']} registered it, on record without effect")
+                yield Violation(
+                    "effect-denied", id, f"attempt {attempt['number']} registered it, on record without effect"
+                )
 
     def _was_made_by(self, attempt: dict[str, Any], irn: str) -> bool:
         return any(
@@ -235,14 +247,18 @@ class Checker:
                 per_attempt[call.sender] += 1
         for sender, count in per_attempt.items():
             if count > 1:
-                yield Violation("sent-twice", str(self.attempt_of[sender]["operation_id"]), f"{count} times in one attempt")
+                yield Violation(
+                    "sent-twice", str(self.attempt_of[sender]["operation_id"]), f"{count} times in one attempt"
+                )
 
     def _evidence(self, irn: str, row: dict[str, Any]) -> Iterator[Violation]:
         """What is stored of a document is what the portal signed, and says the same as its ledger."""
         entry = self.ledger.get(irn, {})
         invoice, shown = (self._verified(text) for text in (self.signed[irn], row["signed_qr"]))
         told = (invoice["Irn"], invoice["DocDtls"]["No"], f"{invoice['AckNo']}", shown["Irn"])
-        if told != (irn, entry.get("doc_no"), str(entry.get("ack_no")), irn) or row["ack_no"] != str(entry.get("ack_no")):
+        if told != (irn, entry.get("doc_no"), str(entry.get("ack_no")), irn) or row["ack_no"] != str(
+            entry.get("ack_no")
+        ):
             yield Violation("evidence", irn, f"what is signed tells of {told}, the ledger of {entry}")
         if row["ewb_no"] != (str(entry["ewb_no"]) if entry.get("ewb_no") else None):
             yield Violation("evidence", irn, f"the e-way bill is {row['ewb_no']} here, {entry.get('ewb_no')} there")
@@ -265,12 +281,17 @@ def _meanings(plan: Plan) -> dict[str, str]:
     """What each document that was ever sent means, by its digest: the letters of a number have no meaning."""
     sent = [document for paper in plan.papers for document in (paper.document, paper.other)]
     sent += [ask.document for ask in plan.asks]
-    return {canonical.digest(each): canonical.digest(_with_capitals(each)) for each in sent}
+    meanings = [(each, canonical.digest(_with_capitals(each))) for each in sent]
+    return {digest: meaning for each, meaning in meanings for digest in (canonical.digest(each), meaning)}
 
 
 def _with_capitals(document: dict[str, Any]) -> dict[str, Any]:
     details = document["DocDtls"]
     return document | {"DocDtls": details | {"No": details["No"].upper()}}
+
+
+def _line(record: dict[str, Any]) -> str:
+    return f"{record['at']} v{record['version']} {record['actor']} {record['action']} {record['facts']}"
 
 
 def _subject(rows: list[dict[str, Any]], paper: Paper) -> str:

@@ -27,6 +27,7 @@ from tests.simulation.plan import DEADLINE_SELLER, REPORTING_DAYS, SELLERS
 from tests.support import FakeClock, SeededIds
 
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108  a file system in memory, where there is one
+ROUTE = "sandbox"
 PORTAL_CLIENT = "mohar-simulation"
 PORTAL_USER = "portal-user"
 PORTAL_PASSWORD = "portal-password"
@@ -80,7 +81,7 @@ def opened() -> Iterator[Lab]:
 def route(*, pace: str, gstin_limit: Limit, account_limit: Limit) -> Route:
     """The route to the simulated portal."""
     return Route(
-        name="sandbox",
+        name=ROUTE,
         environment=Environment.TEST,
         base_url="http://portal",
         gsp_account="gsp",
@@ -91,6 +92,12 @@ def route(*, pace: str, gstin_limit: Limit, account_limit: Limit) -> Route:
         limits={"gstin": gstin_limit, "account": account_limit},
         relogin_seconds_min=2,
     )
+
+
+def seller(gstin: str, org_id: str) -> Seller:
+    """One of the sellers."""
+    days = REPORTING_DAYS if gstin == DEADLINE_SELLER else None
+    return Seller(environment=Environment.TEST, gstin=gstin, org_id=org_id, route=ROUTE, reporting_days=days)
 
 
 def _set_up(folder: Path) -> Lab:
@@ -109,15 +116,9 @@ def _set_up(folder: Path) -> Lab:
     for key in keys.published:
         access.add_portal_key(route=way, purpose="signing", kid=key.kid, pem=key.certificate_pem, ports=ports)
     for gstin in SELLERS:
-        days = REPORTING_DAYS if gstin == DEADLINE_SELLER else None
-        seller = Seller(
-            environment=Environment.TEST, gstin=gstin, org_id=org_id, route=way.name, reporting_days=days
-        )
-        access.put_seller(seller, user_name=PORTAL_USER, password=PORTAL_PASSWORD, ports=ports)
+        access.put_seller(seller(gstin, org_id), user_name=PORTAL_USER, password=PORTAL_PASSWORD, ports=ports)
     clients = [
-        access.add_client(
-            environment=Environment.TEST, gstins=SELLERS, name=name, respond_async=False, ports=ports
-        )[0]
+        access.add_client(environment=Environment.TEST, gstins=SELLERS, name=name, respond_async=False, ports=ports)[0]
         for name in ("erp", "billing")
     ]
     wiring.database.close()

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from gateway.domain import lifecycle
+from gateway.domain import comparison, lifecycle
 from gateway.domain.operations import Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
-from gateway.irp import client, codes, reading
+from gateway.irp import codes
 from gateway.irp.client import PortalConversation
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Exchange
-from gateway.ports import Attempt
+from gateway.ports import Attempt, Claim, NewOperation, Received
 from gateway.sandbox.faults import Kind
-from gateway.services import execution
-from gateway.storage import intake, work
+from gateway.storage.intake import SqlIntake
 from gateway.storage.tables import operations
-from tests.simulation.driver import Profile
+from gateway.storage.work import SqlWork
+from tests.simulation.storm import Profile
 
-EVES = Profile(documents=10, eves=True)
+ROUGH = Profile(documents=10)
+EVES = Profile(documents=16, eves=True, kinds=frozenset({Kind.LATE, Kind.REFUSE}))
 UNKNOWN_CODES = Profile(documents=10, kinds=frozenset({Kind.UNKNOWN_CODE, Kind.DROP_AFTER}))
 Patch = pytest.MonkeyPatch
 
@@ -36,22 +37,22 @@ class Mutant:
     name: str
     make: Callable[[Patch], None]
     breaks: frozenset[str]
-    profile: Profile = Profile(documents=10)
+    profile: Profile = ROUGH
 
 
 def _time_out_means_failed(patch: Patch) -> None:
-    real = Exchange._once
+    real = Exchange.ask
 
-    def once(self: Exchange, *args: Any, **kwargs: Any) -> Any:
+    def ask(self: Exchange, *args: Any, **kwargs: Any) -> Any:
         answer = real(self, *args, **kwargs)
         lost = isinstance(answer, Outcome) and "answer was lost" in (answer.message or "")
         return Outcome(meaning=Meaning.REFUSED, message="it took too long") if lost else answer
 
-    patch.setattr(Exchange, "_once", once)
+    patch.setattr(Exchange, "ask", ask)
 
 
 def _resend_without_looking_up(patch: Patch) -> None:
-    patch.setattr(execution, "_ask", lambda attempt, conversation, **kept: conversation.call(attempt, **kept))
+    patch.setattr(PortalConversation, "look_up", lambda _self, _attempt, **_kept: Outcome(meaning=Meaning.ABSENT))
 
 
 def _doubt_forgotten(patch: Patch) -> None:
@@ -65,10 +66,19 @@ def _doubt_forgotten(patch: Patch) -> None:
 
 
 def _old_lease_accepted(patch: Patch) -> None:
-    def held_by(connection: Any, claim: Any, values: dict[str, Any]) -> None:
-        connection.execute(operations.update().where(operations.c.id == claim.operation.id).values(values))
+    """Every write finds the row leased by whoever writes."""
 
-    patch.setattr(work, "_held_by", held_by)
+    def accepting(real: Callable[..., Any]) -> Callable[..., Any]:
+        def write(self: SqlWork, work: Claim | Attempt, *args: Any, **kwargs: Any) -> Any:
+            claim = work.claim if isinstance(work, Attempt) else work
+            mine = operations.update().where(operations.c.id == claim.operation.id).values(lease_token=claim.token)
+            self._database.write(lambda connection: connection.execute(mine))
+            return real(self, work, *args, **kwargs)
+
+        return write
+
+    for name in ("renew", "release", "begin_attempt", "record"):
+        patch.setattr(SqlWork, name, accepting(getattr(SqlWork, name)))
 
 
 def _quarantine_skipped(patch: Patch) -> None:
@@ -84,14 +94,18 @@ def _quarantine_skipped(patch: Patch) -> None:
 
 
 def _duplicate_not_compared(patch: Patch) -> None:
-    patch.setattr(reading, "_contradictions", lambda _sent, _registered: [])
+    for name in ("differences", "identity_differences"):
+        patch.setattr(comparison, name, lambda _sent, _registered: [])
 
 
 def _duplicate_refused(patch: Patch) -> None:
-    def existing(_self: PortalConversation, _attempt: Attempt, _protocol: Any, refusal: Any, _keep: Any) -> Outcome:
-        return Outcome(meaning=Meaning.REFUSED, code=refusal.errors[0].code)
+    real = codes.disposition
 
-    patch.setattr(PortalConversation, "_existing", existing)
+    def disposition(code: str, **others: Any) -> Disposition:
+        found = real(code, **others)
+        return Disposition.REFUSED if found is Disposition.DUPLICATE else found
+
+    patch.setattr(codes, "disposition", disposition)
 
 
 def _unknown_code_refused(patch: Patch) -> None:
@@ -114,9 +128,13 @@ def _crash_forgets_the_attempt(patch: Patch) -> None:
 
 
 def _number_not_claimed(patch: Patch) -> None:
-    real = intake._identity
-    patch.setattr(intake, "_met_by_identity", lambda _connection, _new: None)
-    patch.setattr(intake, "_identity", lambda new: real(new) | {"number_key": new.id[-16:]})
+    real = SqlIntake.accept
+
+    def accept(self: SqlIntake, new: NewOperation, *args: Any, **kwargs: Any) -> Received:
+        return real(self, replace(new, number_key=new.id[-16:]), *args, **kwargs)
+
+    patch.setattr(SqlIntake, "find_by_identity", lambda _self, _new: None)
+    patch.setattr(SqlIntake, "accept", accept)
 
 
 MUTANTS = (

@@ -59,8 +59,8 @@ _FATES = {
     Fate.FOREIGN: 1.5,
     Fate.ELSEWHERE: 1,
     Fate.RACE: 1,
-    Fate.DEADLINE: 1,
-    Fate.WITHDRAWN: 0.7,
+    Fate.DEADLINE: 2,
+    Fate.WITHDRAWN: 1.5,
 }
 _REFUSED_BUYERS = (master.CANCELLED_TAXPAYER, master.INACTIVE_TAXPAYER, master.NEW_TAXPAYER)
 
@@ -145,12 +145,12 @@ class Times:
 
 
 def draw(rng: random.Random, times: Times, *, documents: int, eves: bool) -> Plan:
-    """A plan for so many documents. `eves` makes about every second of them a paper of the coming day."""
+    """A plan for so many documents. `eves` makes all of them papers of the coming day."""
     plan = Plan()
     taken: set[str] = set()
     while len(plan.papers) < documents:
-        fate = Fate.EVE if eves and rng.random() < 0.5 else rng.choices(list(_FATES), list(_FATES.values()))[0]
-        paper = _paper(rng, fate, times.coming_day)
+        fate = Fate.EVE if eves else rng.choices(list(_FATES), list(_FATES.values()))[0]
+        paper = paper_of(rng, fate, times.coming_day)
         if paper.irn not in taken:
             taken.add(paper.irn)
             plan.papers.append(paper)
@@ -182,13 +182,14 @@ def _repeat(rng: random.Random, paper: Paper, ask: Ask) -> Ask:
     if way in ("other key", "other letters", "other content"):
         ask.client, ask.key = rng.randrange(2), rng.choice([None, f"key-{rng.getrandbits(40)}"])
     if way == "other letters":
-        ask.document = _with(paper.document, "DocDtls", No=paper.document["DocDtls"]["No"].swapcase())
+        ask.document = in_other_letters(paper.document)
     if way in ("other content", "key for another"):
         ask.document = paper.other
     return ask
 
 
-def _paper(rng: random.Random, fate: Fate, today: date) -> Paper:
+def paper_of(rng: random.Random, fate: Fate, today: date) -> Paper:
+    """A paper for a fate, of some seller, number and kind."""
     base = "credit_note" if fate is Fate.REFUSED else rng.choices(["minimal", "with_ewb", "credit_note"], [4, 3, 3])[0]
     doc_type = rng.choice(["CRN", "DBN"]) if base == "credit_note" else "INV"
     doc_date = write_portal_date(_doc_date(rng, fate, today))
@@ -203,6 +204,11 @@ def _paper(rng: random.Random, fate: Fate, today: date) -> Paper:
     if "RefDtls" in document:
         document = _with(document, "RefDtls", PrecDocDtls=[{"InvNo": "Sim/0", "InvDt": doc_date}])
     return Paper(fate, document, _with(document, "BuyerDtls", LglNm="Another Buyer Private Limited"))
+
+
+def in_other_letters(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with capitals for small letters in its number, and the other way round."""
+    return _with(document, "DocDtls", No=document["DocDtls"]["No"].swapcase())
 
 
 def _doc_date(rng: random.Random, fate: Fate, today: date) -> date:

@@ -74,11 +74,10 @@ class Process:
         finally:
             self.attempt = attempt
 
-    def drain(self, lane: Lane, *, direct: bool) -> int:
-        """Answer a doorbell; how many rows were worked off, as far as it came."""
-        done = 0
+    def drain(self, lane: Lane, *, direct: bool) -> None:
+        """Answer a doorbell, and work off what is due as far as it comes."""
         with self.living():
-            done = execution.drain(
+            execution.drain(
                 lane,
                 direct=direct,
                 ports=self.ports,
@@ -86,7 +85,6 @@ class Process:
                 gate=self.gate,
                 stopping=lambda: self.world.rng.random() < _TERMINATED,
             )
-        return done
 
     def _guarded(self, ports: Any) -> Any:
         guarded: dict[str, Any] = {name: Guarded(getattr(ports, name), name, self) for name in GUARDED}

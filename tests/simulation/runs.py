@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from gateway.sandbox.state import seeded
 from tests.simulation.checker import Checker, Violation
-from tests.simulation.driver import Driver, Profile, StuckError, times_of
+from tests.simulation.driver import Driver, StuckError
 from tests.simulation.lab import Lab
+from tests.simulation.storm import Profile, Storm, times_of
 from tests.simulation.world import VISITOR, Sent, World
 from tests.support import FakeClock
 
@@ -37,47 +41,56 @@ def run(lab: Lab, seed: int, profile: Profile | None = None) -> Finding:
     """Play one seed in a copy of the lab, and judge it. An exception is a violation like any other."""
     began = time.perf_counter()
     times = times_of(seeded(seed))
+    with world_of(lab, seed=seed, start=times.start) as world:
+        storm = Storm(world, profile or Profile(), times)
+        violations, checker = judged(storm, storm.play)
+        return Finding(
+            seed=seed,
+            violations=violations,
+            told=told(f"seed {seed} (MOHAR_SIM_SEED={seed} plays it again)", violations, checker),
+            documents=len(storm.plan.papers),
+            calls=sum(call.sender != VISITOR for call in checker.sent),
+            struck=_share(storm.stormy),
+            crashes=world.crashes,
+            late=sum("landed_at" in call.noted for call in checker.sent),
+            seconds=time.perf_counter() - began,
+            faults=Counter(call.noted["fault"] for call in checker.sent if "fault" in call.noted),
+            events=checker.events(),
+            ends=Counter(row["status"] for row in checker.operations.values()),
+        )
+
+
+@contextmanager
+def world_of(lab: Lab, *, seed: int, start: datetime) -> Iterator[World]:
+    """A world on its own copy of the lab, as long as it is needed."""
     with lab.copy() as folder:
-        world = World(lab, folder, seed=seed, clock=FakeClock(times.start))
+        world = World(lab, folder, seed=seed, clock=FakeClock(start))
         try:
-            driver = Driver(world, profile or Profile(), times)
-            violations = _played(driver)
-            checker = Checker(world, driver.plan)
-            violations += checker.violations()
-            return Finding(
-                seed=seed,
-                violations=violations,
-                told=_told(seed, violations, checker),
-                documents=len(driver.plan.papers),
-                calls=sum(call.sender != VISITOR for call in checker.sent),
-                struck=_share(driver.stormy),
-                crashes=world.crashes,
-                late=sum("landed_at" in call.noted for call in checker.sent),
-                seconds=time.perf_counter() - began,
-                faults=Counter(call.noted["fault"] for call in checker.sent if "fault" in call.noted),
-                events=checker.events(),
-                ends=Counter(row["status"] for row in checker.operations.values()),
-            )
+            yield world
         finally:
             world.close()
 
 
-def _played(driver: Driver) -> list[Violation]:
+def judged(driver: Driver, play: Callable[[], None]) -> tuple[list[Violation], Checker]:
+    """Play, and say what was wrong: that it raised, and whatever the checker finds."""
+    violations = []
     try:
-        driver.play()
+        play()
     except StuckError as error:
-        return [Violation("stuck", "", str(error))]
+        violations = [Violation("stuck", "", str(error))]
     except Exception:  # noqa: BLE001  whatever the gateway raises is a finding of this seed, told with its history
-        return [Violation("exception", "", traceback.format_exc())]
-    return []
+        violations = [Violation("exception", "", traceback.format_exc())]
+    checker = Checker(driver.world, driver.plan)
+    return [*violations, *checker.violations()], checker
+
+
+def told(what: str, violations: list[Violation], checker: Checker) -> str:
+    """The violations, and the histories of the operations that they are about."""
+    lines = [f"{what}: {len(violations)} violations", *map(str, violations)]
+    subjects = dict.fromkeys(violation.subject for violation in violations)
+    return "\n".join([*lines, *(checker.history(each) for each in subjects if each in checker.operations)])
 
 
 def _share(calls: list[Sent]) -> float:
     """The share of calls that a fault struck."""
     return sum("fault" in call.noted for call in calls) / max(1, len(calls))
-
-
-def _told(seed: int, violations: list[Violation], checker: Checker) -> str:
-    lines = [f"seed {seed}: {len(violations)} violations; MOHAR_SIM_SEED={seed} plays it again", *map(str, violations)]
-    subjects = dict.fromkeys(violation.subject for violation in violations)
-    return "\n".join([*lines, *(checker.history(each) for each in subjects if each in checker.operations)])

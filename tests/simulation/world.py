@@ -19,7 +19,7 @@ from gateway.sandbox.visitor import Visitor
 from gateway.services import access, sweeping
 from gateway.settings import Settings
 from gateway.storage.database import Database
-from tests.simulation.lab import PORTAL_CLIENT, PORTAL_PASSWORD, PORTAL_USER, Lab, route
+from tests.simulation.lab import PORTAL_CLIENT, PORTAL_PASSWORD, PORTAL_USER, ROUTE, Lab, route
 from tests.simulation.perils import Peace, Peril
 from tests.simulation.process import Process, Tapped
 from tests.support import FakeClock, SeededIds
@@ -27,6 +27,8 @@ from tests.support import FakeClock, SeededIds
 SWEEPERS = 2
 VISITOR = "visitor"
 OVERTAKEN_DEPTH_MAX = 2
+_IDS_APART = 1_000_000
+"""So that no world makes the ids that its copied database has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class World:
         self.lab = lab
         self.clock = clock
         self.rng = seeded(seed)
-        self.ids = SeededIds(seed)
+        self.ids = SeededIds(seed + _IDS_APART)
         self.peril: Peril = Peace()
         self.meanwhile: Callable[[], None] = lambda: None
         self.crashes = 0
@@ -102,19 +104,21 @@ class World:
         """One sweep, by whichever sweeper leads; whether one did."""
         for number in range(SWEEPERS):
             sweeper = self.process(f"sweeper-{number}")
-            count = self.rng.randrange(sweeping.REAP_EVERY)
+            count = self.rng.randrange(4)  # 0: the round of what is not urgent
             with sweeper.living():
                 if sweeping.sweep(holder=sweeper.name, count=count, ports=sweeper.ports).leads:
                     return True
         return False
 
+    def visitor(self, gstin: str, *, password: str = PORTAL_PASSWORD) -> Visitor:
+        """Another program of the same taxpayer."""
+        return Visitor(self._visitors, gstin=gstin, user=PORTAL_USER, password=password, client_id=PORTAL_CLIENT)
+
     def register_elsewhere(self, gstin: str, document: dict[str, Any]) -> None:
         """Let another program of the same taxpayer register a document. The portal's faults spare it."""
         menu = self.sandbox._state.menu
         self.sandbox.configure(faults=[])
-        visitor = Visitor(
-            self._visitors, gstin=gstin, user=PORTAL_USER, password=PORTAL_PASSWORD, client_id=PORTAL_CLIENT
-        )
+        visitor = self.visitor(gstin)
         visitor.log_in()
         visitor.generate(document)
         self.sandbox._state.menu = menu
@@ -122,7 +126,7 @@ class World:
     def install_hidden_key(self) -> None:
         """An operator gets the signing key that the portal has begun to use."""
         ports, key = self.process("operator").ports, self.keys.hidden
-        way = ports.routebook.route("sandbox")
+        way = ports.routebook.route(ROUTE)
         access.add_portal_key(route=way, purpose="signing", kid=key.kid, pem=key.certificate_pem, ports=ports)
 
     def flush(self) -> None:
