@@ -48,10 +48,23 @@ class Stack:
         self.sandbox_port = sandbox_port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
-        self._extra = dict(extra or {})
+        given = {
+            "MOHAR_DATA_DIR": str(self.data),
+            "MOHAR_PORT": str(self.port),
+            "MOHAR_SANDBOX_URL": self.sandbox_url,
+        } | dict(extra or {})
+        own = {name.removeprefix("MOHAR_").lower(): value for name, value in given.items()}
+        self._settings = Settings.model_validate(Settings().model_dump() | own)
+        self._environment = (
+            os.environ
+            | given
+            | {
+                PARENT_VARIABLE: str(os.getpid()),
+                "MALLOC_ARENA_MAX": "2",  # glibc keeps a heap per thread otherwise, and gives little of it back
+            }
+        )
         self._redis: EmbeddedRedis | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._settings = Settings()
         self._wiring: Wiring | None = None
 
     @property
@@ -134,14 +147,6 @@ class Stack:
         return self._children[name].pid
 
     def _start(self) -> None:
-        settings = {
-            "MOHAR_DATA_DIR": str(self.data),
-            "MOHAR_PORT": str(self.port),
-            "MOHAR_SANDBOX_URL": self.sandbox_url,
-            "MALLOC_ARENA_MAX": "2",  # glibc keeps a heap per thread otherwise, and gives little of it back
-        }
-        os.environ.update(settings | self._extra)
-        self._settings = Settings()
         if not self._settings.redis_url:
             with interrupts.whole():
                 self._redis = EmbeddedRedis()
@@ -170,7 +175,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
-                env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
+                env=self._environment,
             )
 
     def _wait(self, name: str) -> None:

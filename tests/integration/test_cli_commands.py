@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,13 +54,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A gateway of its own, named by the environment as for any other command on the same folder."""
-    before = dict(os.environ)
-    try:
-        with Stack(tmp_path_factory.mktemp("d"), extra=demo.THREADS) as made:
-            yield made
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    with Stack(tmp_path_factory.mktemp("d"), extra=demo.THREADS) as made, pytest.MonkeyPatch.context() as patch:
+        for name in ("data_dir", "port", "sandbox_url"):
+            patch.setenv(f"MOHAR_{name.upper()}", str(getattr(made.wiring.settings, name)))
+        yield made
 
 
 @pytest.fixture(scope="module")
