@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from gateway.cli import test_mode
 from gateway.cli.up import Stack
@@ -42,8 +43,9 @@ POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
 
 
 def test_five_kills_and_a_flush_lose_nothing(tmp_path: Path) -> None:
-    """A small kill loop on SQLite: both ledgers are equal afterwards."""
-    _prove(tmp_path, documents=60, kills=5, flushes=1, seed=11, extra={})
+    """A small kill loop, on SQLite or on the servers that the environment names: both ledgers are equal afterwards."""
+    with _named_servers() as extra:
+        _prove(tmp_path, documents=60, kills=5, flushes=1, seed=11, extra=extra)
 
 
 @pytest.mark.soak
@@ -124,7 +126,7 @@ def _kill(stack: Stack, *, kills: int, flushes: int, chance: random.Random) -> d
         os.kill(stack.pid(name), 9)
         killed[name] += 1
         if count in flush_at:
-            stack.wiring.redis.flushall()
+            stack.wiring.redis.flushdb()
         time.sleep(0.05)
         stack.watch()
     return killed
@@ -173,28 +175,45 @@ def _control(stack: Stack, **members: Any) -> None:
 
 
 @contextmanager
+def _named_servers() -> Iterator[dict[str, str]]:
+    """Settings for the PostgreSQL and the Redis that the environment names, if it does."""
+    postgres, redis = os.environ.get("MOHAR_TEST_POSTGRES_URL"), os.environ.get("MOHAR_TEST_REDIS_URL")
+    extra = {"MOHAR_REDIS_URL": redis, "MOHAR_REDIS_PREFIX": f"test-{os.getpid()}:"} if redis else {}
+    with _fresh_database(postgres) if postgres else nullcontext("") as url:
+        yield extra | ({"MOHAR_DATABASE_URL": url} if url else {})
+
+
+@contextmanager
 def _database(engine: str) -> Iterator[str]:
     """A fresh database of that engine; an empty URL means SQLite in the data folder."""
     if engine == "sqlite":
         yield ""
         return
-    name = f"mohar_kill_{os.getpid()}"
     try:
-        server = psycopg.connect("postgresql://postgres@127.0.0.1:5432/postgres", autocommit=True, connect_timeout=3)
+        with _fresh_database(POSTGRES) as url:
+            yield url
     except psycopg.OperationalError:
         pytest.skip("no PostgreSQL answers on 127.0.0.1:5432")
-    with server:
-        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        server.execute(f'CREATE DATABASE "{name}"')
+
+
+@contextmanager
+def _fresh_database(server: str) -> Iterator[str]:
+    """A new database on the server of that URL, gone afterwards."""
+    url = make_url(server).set(database="postgres")
+    name = f"mohar_kill_{os.getpid()}"
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True, connect_timeout=3) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}"')
         try:
-            yield f"{POSTGRES}/{name}"
+            yield url.set(database=name).render_as_string(hide_password=False)
         finally:
-            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def test_a_worker_that_is_told_to_stop_leaves_nothing_in_doubt(tmp_path: Path) -> None:
     """SIGTERM, as a deployment sends it: calls under way are finished, no lease is left behind, no row is in doubt."""
-    with Stack(tmp_path, extra=SHORT_LEASES) as stack:
+    with _named_servers() as extra, Stack(tmp_path, extra=SHORT_LEASES | extra) as stack:
         gstin, token = _seller(stack, "29AAAPL0000C1Z5")
         _control(stack, latency_ms=300)
         for number in range(0, 30, 3):
