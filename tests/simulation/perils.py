@@ -12,7 +12,7 @@ from typing import Any, Protocol
 GUARDED = {
     "intake": ("accept",),
     "work": ("claim", "renew", "release", "block_lane", "begin_attempt", "record"),
-    "upkeep": ("lead", "end_expired_leases", "close_windows", "reap", "close", "resume"),
+    "upkeep": ("lead", "end_expired_leases", "close_windows", "reap", "wake_relogged", "close", "resume"),
     "routebook": ("lease_session", "store_session", "release_session", "refuse_account"),
     "bell": ("ring", "answered", "settled", "mend"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections import Counter
@@ -72,16 +73,35 @@ def world_of(lab: Lab, *, seed: int, start: datetime) -> Iterator[World]:
 
 
 def judged(driver: Driver, play: Callable[[], None]) -> tuple[list[Violation], Checker]:
-    """Play, and say what was wrong: that it raised, and whatever the checker finds."""
+    """Play, and say what was wrong: that it raised, that an error was logged, and whatever the checker finds."""
     violations = []
-    try:
-        play()
-    except StuckError as error:
-        violations = [Violation("stuck", "", str(error))]
-    except Exception:  # noqa: BLE001  whatever the gateway raises is a finding of this seed, told with its history
-        violations = [Violation("exception", "", traceback.format_exc())]
+    with _overheard() as errors:
+        try:
+            play()
+        except StuckError as error:
+            violations = [Violation("stuck", "", str(error))]
+        except Exception:  # noqa: BLE001  whatever the gateway raises is a finding of this seed, told with its history
+            violations = [Violation("exception", "", traceback.format_exc())]
+    violations += [Violation("error logged", "", error) for error in errors]
     checker = Checker(driver.world, driver.plan)
     return [*violations, *checker.violations()], checker
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What the gateway logs as an error: it goes on after a surprise, and we want to know of it."""
+    errors: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            errors.append(self.format(record))
+
+    listener, gateway = Listener(logging.ERROR), logging.getLogger("gateway")
+    gateway.addHandler(listener)
+    try:
+        yield errors
+    finally:
+        gateway.removeHandler(listener)
 
 
 def told(what: str, violations: list[Violation], checker: Checker) -> str:
