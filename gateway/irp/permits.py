@@ -10,6 +10,9 @@ from gateway.ports import Clock, Limiter, LimiterAwayError, Route
 
 PATIENCE_SECONDS = 5.0
 """How long a call that is under way waits for its permit. Well below what its lease has left."""
+LATER_PATIENCE_SECONDS = 20.0
+"""How long a later call of an attempt waits for its own: the send after a look-up must get one also where a limit gives
+one in ten seconds, or the look-up is repeated for ever."""
 BULK_PATIENCE_SECONDS = 1.0
 """Queued work reserves less far ahead, so that a direct call finds room within its caller's patience."""
 ACCOUNT_PAUSE_SECONDS = 1
@@ -48,7 +51,7 @@ class Permits:
         if self._prepaid:
             self._prepaid = 0
             return None
-        wait = self._take(PATIENCE_SECONDS)
+        wait = self._take(LATER_PATIENCE_SECONDS)
         if wait is None:
             return None
         return Outcome(

@@ -32,8 +32,8 @@ _SERVER_LIMITS: Final[dict[str, Any]] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    "options": "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s",
 }
+_SERVER_OPTIONS: Final = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s"
 """A frozen process must not hold a lane's row, nor a vanished server a thread, for longer."""
 _WRITES: Final = "mohar_writes"
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
@@ -121,8 +121,14 @@ def _server_engine(url: str) -> Engine:
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args=_SERVER_LIMITS,
+        connect_args=_SERVER_LIMITS | {"options": f"{_options(url)} {_SERVER_OPTIONS}".strip()},
     )
+
+
+def _options(url: str) -> str:
+    """What the URL itself asks of the server, such as a search path: ours come on top of it, not in its place."""
+    given = make_url(url).query.get("options", "")
+    return given if isinstance(given, str) else " ".join(given)
 
 
 def _sqlite_engine(url: str) -> Engine:
