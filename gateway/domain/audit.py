@@ -15,7 +15,6 @@ class Action(StrEnum):
     """The closed vocabulary of actions, `subject:verb`."""
 
     OPERATION_ACCEPTED = "operation:accept"
-    OPERATION_REPLAYED = "operation:replay"
     OPERATION_CLOSED = "operation:close"
     OPERATION_RESUMED = "operation:resume"
     ATTEMPT_BEGAN = "attempt:begin"
@@ -29,7 +28,6 @@ class Action(StrEnum):
     ROUTE_CHANGED = "route:change"
     PORTAL_KEY_ADDED = "portal_key:add"
     SESSION_RENEWED = "session:renew"
-    TOKEN_ISSUED = "token:issue"  # noqa: S105  a name, not a secret
     READ_BACK = "document:read_back"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from gateway.domain.audit import Action, Record
@@ -225,11 +225,10 @@ def _record(
     org_id: str | None = None,
     gstin: str | None = None,
     facts: Mapping[str, Any] | None = None,
-    at: datetime | None = None,
 ) -> Record:
     return Record(
         id=ports.ids.new(AUDIT_PREFIX),
-        at=at or ports.clock.now(),
+        at=ports.clock.now(),
         actor=OPERATOR,
         action=action,
         subject=subject,
