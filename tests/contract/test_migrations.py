@@ -54,7 +54,7 @@ def _plain(part: Any) -> str:
 
 
 def test_migrations_give_the_schema_of_the_tables(empty: Callable[[], Database]) -> None:
-    """Columns, keys, indexes and checks are those of `tables.py`, on each engine."""
+    """Columns, keys, indexes and checks are those of `storage.tables`, on each engine."""
     migrated, declared = empty(), empty()
     migrate.upgrade(migrated)
     tables.metadata.create_all(declared.engine)

@@ -1,0 +1,30 @@
+"""Every table, and why it is one. Every time is an Instant; every amount is text, as it was written."""
+
+from gateway.storage.tables.access import clients, grants, gstins, organisations, token_keys
+from gateway.storage.tables.base import metadata
+from gateway.storage.tables.evidence import audit, blobs
+from gateway.storage.tables.ledger import documents
+from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.tables.work import attempts, idempotency_keys, identities, lanes, leaders, operations
+
+__all__ = [
+    "attempts",
+    "audit",
+    "blobs",
+    "clients",
+    "documents",
+    "grants",
+    "gstins",
+    "idempotency_keys",
+    "identities",
+    "lanes",
+    "leaders",
+    "metadata",
+    "operations",
+    "organisations",
+    "portal_accounts",
+    "portal_keys",
+    "portal_sessions",
+    "routes",
+    "token_keys",
+]
