@@ -26,6 +26,7 @@ from gateway.ports.survey import (
     Survey,
     Unsettled,
 )
+from gateway.ports.webhooks import Addresses, Answer, Dispatch, Sender, Verdict, WebhookSecrets
 from gateway.ports.work import (
     Attempt,
     Auditor,
@@ -51,6 +52,8 @@ from gateway.ports.world import (
 )
 
 __all__ = [
+    "Addresses",
+    "Answer",
     "Attempt",
     "Auditor",
     "Bell",
@@ -60,6 +63,7 @@ __all__ = [
     "Clock",
     "Conversation",
     "Directory",
+    "Dispatch",
     "Document",
     "Enquiries",
     "Grant",
@@ -83,11 +87,14 @@ __all__ = [
     "Secrets",
     "Seller",
     "SellerLogin",
+    "Sender",
     "Session",
     "Survey",
     "Tokens",
     "Unsettled",
     "Upkeep",
     "Vault",
+    "Verdict",
+    "WebhookSecrets",
     "Work",
 ]
