@@ -13,11 +13,17 @@ class Scope(StrEnum):
     """What a token may be good for."""
 
     IRN_WRITE = "irn:write"
+    IRN_CANCEL = "irn:cancel"
     CDNR_WRITE = "cdnr:write"
+    EWB_WRITE = "ewb:write"
     READ = "read"
+    WEBHOOKS = "webhooks"
+    AUDIT = "audit"
+    ADMIN = "admin"
 
 
-ALL_SCOPES = frozenset(Scope)
+ALL_SCOPES = frozenset(Scope) - {Scope.ADMIN}
+"""What a program gets unless less is asked for. To manage its organisation's clients and logins is granted by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
