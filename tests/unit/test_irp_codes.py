@@ -18,8 +18,10 @@ from gateway.irp.envelope import PortalError
 _REFERENCE = Path(
     os.environ.get("MOHAR_TEST_REFERENCE", str(Path(__file__).parents[2].parent / "shared" / "reference"))
 )
-_OTHER_SYSTEM = "EWB API"
-"""The family of codes that belongs to the stand-alone e-way bill system."""
+_EWB_API = "EWB API"
+"""How the collection calls the codes of the e-way bill system, which are `ewb` in ours."""
+_EWB_CODES = 251
+"""As many are known of the e-way bill system."""
 
 
 def _rows() -> list[dict[str, str]]:
@@ -29,12 +31,31 @@ def _rows() -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, str]:
-    """The collected meanings by code, without those of the other system."""
+    """The collected meanings by code."""
     file = _REFERENCE / "error-codes.csv"
     if not file.exists():
         pytest.skip("the collected error codes are not at hand; set MOHAR_TEST_REFERENCE to their folder")
     with file.open(encoding="utf-8", newline="") as lines:
-        return {row["code"]: row["meaning"] for row in csv.DictReader(lines) if row["api"] != _OTHER_SYSTEM}
+        return {row["code"]: row["meaning"] for row in csv.DictReader(lines)}
+
+
+def test_all_codes_of_the_eway_bill_system_have_a_meaning() -> None:
+    """None of the 251 is missing, and each says what it does to the e-way bill and what to do next."""
+    known = [row for row in codes.table().values() if row.api == "ewb"]
+    assert len(known) == _EWB_CODES
+    assert {row.disposition for row in known} <= set(Disposition)
+    assert all(disposition(row.code) is row.disposition for row in known)
+    assert disposition("999") is Disposition.AMBIGUOUS
+
+
+def test_the_codes_of_the_eway_bill_system_are_the_collected_ones() -> None:
+    """Neither system's codes are taken for the other's."""
+    file = _REFERENCE / "error-codes.csv"
+    if not file.exists():
+        pytest.skip("the collected error codes are not at hand; set MOHAR_TEST_REFERENCE to their folder")
+    with file.open(encoding="utf-8", newline="") as lines:
+        collected = {row["code"] for row in csv.DictReader(lines) if row["api"] == _EWB_API}
+    assert {row.code for row in codes.table().values() if row.api == "ewb"} == collected
 
 
 def test_every_collected_code_is_in_the_table(reference: dict[str, str]) -> None:
@@ -85,13 +106,13 @@ def test_a_code_in_no_table_is_ambiguous(code: str) -> None:
 @pytest.mark.parametrize(
     ("expected", "members"),
     [
-        (Disposition.SESSION, ["1005"]),
+        (Disposition.SESSION, ["1005", "105", "106", "238"]),
         (Disposition.CREDENTIALS, ["1008", "1010", "1013", "1016", "1019", "3000", "4025"]),
         (Disposition.ACCOUNT, ["1014", "3046", "3060", "3068", "3098"]),
-        (Disposition.DUPLICATE, ["2149", "2150", "2295", "4002", "4026", "DUPIRN", "DUPIRNGLP"]),
+        (Disposition.DUPLICATE, ["2149", "2150", "2295", "4002", "4026", "604", "DUPIRN", "DUPIRNGLP"]),
         (Disposition.ABSENT, ["2148", "2154", "4003", "4005"]),
         (Disposition.TOO_OLD, ["2283"]),
-        (Disposition.STATE, ["2143", "2230", "2270", "2302", "4000", "4055", "9999"]),
+        (Disposition.STATE, ["2143", "2230", "2270", "2302", "4000", "4055", "9999", "312", "315", "382", "444"]),
         (Disposition.GSTIN_UNSYNCED, ["3028", "3029", "3074", "3075", "3076", "3077", "3078", "3079"]),
         (Disposition.REFUSED, ["2140", "2172", "2189", "2240", "2278", "2305", "2323", "3038", "3039", "5002"]),
         (Disposition.THROTTLED, ["118"]),
@@ -108,7 +129,7 @@ def test_codes_that_decide_what_happens_have_their_class(expected: Disposition, 
     "code",
     [
         "2139", "2141", "2146", "2147", "2256", "2271", "2300", "3001", "3005", "3011", "3020", "3043", "3058", "4001",
-        "4004", "5001", "SYS_5001", "EWBERR",
+        "4004", "5001", "SYS_5001", "EWBERR", "114", "240", "309", "317", "325", "357", "383", "800",
     ],
 )  # fmt: skip
 def test_a_fault_of_the_portal_is_never_a_verdict(code: str) -> None:
@@ -119,7 +140,7 @@ def test_a_fault_of_the_portal_is_never_a_verdict(code: str) -> None:
 def test_what_is_absent_in_a_master_list_is_not_an_absent_document() -> None:
     """Only the codes of a document or an e-way bill say that there is none: a wrong "absent" would lose it."""
     absent = {row["code"] for row in _rows() if row["disposition"] == "absent"}
-    assert absent == {"2148", "2154", "4003", "4005", "4007"}
+    assert absent == {"2148", "2154", "4003", "4005", "4007", "387", "418"}
     assert {Disposition.ABSENT, Disposition.TOO_OLD} == codes.LOOK_UP_ONLY
 
 
