@@ -40,6 +40,7 @@ FOUND_CHARACTERS_MAX: Final = 40
 """Characters of a found value that a message repeats: enough to recognise it, too few to carry a body into a log."""
 
 _PORTAL_CODE: Final = "5002"
+"""What the portal answers to whatever is not in the form, unless a schema names another code in `x-portal-code`."""
 _OTHERS_COMPARED_MAX: Final = 200
 """Unknown members among which a missing one is looked for. Only hostile objects have more, and each costs time."""
 _WIDE: Final = Context(prec=100)  # the usual 28 digits do not hold the quotient of every number that strict JSON takes
@@ -52,7 +53,8 @@ def check(document: Any, schema: str = "inv-01/1.1") -> list[Fault]:
     """All faults of form in a document, in the order of the form; an empty list when it is right.
 
     `document` is what `strict_json.read` gave: numbers are int or Decimal. `schema` names a file below `schemas`,
-    without its ending. At most `FAULTS_MAX` faults come back; when there are more, the last one says how many.
+    without its ending; where a file defines several requests, `#` and the request's name follow, as in
+    `einvoice/1.03#cancel`. At most `FAULTS_MAX` faults come back; when there are more, the last one says how many.
     """
     shape = _shape(schema)
     if shape.compiled.is_valid(document):
@@ -63,7 +65,7 @@ def check(document: Any, schema: str = "inv-01/1.1") -> list[Fault]:
     if len(findings) <= FAULTS_MAX:
         return [shape.fault(each) for each in findings]
     faults = [shape.fault(each) for each in findings[: FAULTS_MAX - 1]]
-    return [*faults, _more(len(findings) - len(faults), exact=len(errors) <= FAULTS_COUNTED_MAX)]
+    return [*faults, _more(shape, len(findings) - len(faults), exact=len(errors) <= FAULTS_COUNTED_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class _Shape:
     explain: Callable[[Any], Iterator[ValidationError]]
     rules: Mapping[tuple[str, ...], Mapping[str, Any]]
     ranks: Mapping[tuple[str, ...], int]
+    portal_code: str
 
     def rank(self, path: tuple[str | int, ...]) -> list[int]:
         """What paths are sorted by: members as the form lists them, lines by their index."""
@@ -106,7 +109,7 @@ class _Shape:
         place = _Place(finding.path, rule=rule, parent=parent)
         code, message, help_ = _TELLERS[finding.keyword](place, finding.asked, finding.found)
         pointer = "".join(f"/{part}" for part in finding.path)
-        return Fault(code=code, at=pointer, message=message, help=help_, portal_code=_PORTAL_CODE)
+        return Fault(code=code, at=pointer, message=message, help=help_, portal_code=self.portal_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +138,24 @@ def _shape(schema: str) -> _Shape:
         return _compiled_shape(schema)
 
 
+def document_of(schema: str) -> dict[str, Any]:
+    """The JSON Schema of that name, complete in itself, with exact decimals."""
+    file, _, request = schema.partition("#")
+    text = resources.files("schemas").joinpath(f"{file}.json").read_text(encoding="utf-8")
+    root: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    return {**root, "$ref": f"#/$defs/{request}"} if request else root
+
+
 @cache
 def _compiled_shape(schema: str) -> _Shape:
-    text = resources.files("schemas").joinpath(f"{schema}.json").read_text(encoding="utf-8")
-    root = json.loads(text, parse_float=Decimal)
+    root = document_of(schema)
     rules = dict(_rules(root, root=root))
     return _Shape(
         compiled=jsonschema_rs.Draft202012Validator(root),
         explain=_explainer(root, rules=rules.values()),
         rules=rules,
         ranks={place: rank for rank, place in enumerate(rules)},
+        portal_code=root.get("x-portal-code", _PORTAL_CODE),
     )
 
 
@@ -225,13 +236,13 @@ def _without_echoes(findings: Iterable[_Finding]) -> Iterator[_Finding]:
     return (each for each in findings if each.keyword == "type" or each.path not in mistyped)
 
 
-def _more(count: int, *, exact: bool) -> Fault:
+def _more(shape: _Shape, count: int, *, exact: bool) -> Fault:
     return Fault(
         code="schema-more",
         at="",
         message=f"{'' if exact else 'At least '}{count} further faults are not listed.",
         help="Mend the faults above first; many of the others may have the same cause.",
-        portal_code=_PORTAL_CODE,
+        portal_code=shape.portal_code,
     )
 
 

@@ -4,80 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway import shape
 from gateway.domain import strict_json
+from tests.bounds import Bound, changed, form, found, number, pointer, rules, text, words
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "schemas" / "inv-01" / "1.1.json"
 FULL = strict_json.read((ROOT / "tests" / "documents" / "full.json").read_bytes())
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Values just inside, and values just outside with the code of the fault that each has to cause."""
-
-    inside: tuple[Any, ...]
-    outside: tuple[tuple[Any, str], ...]
-
-
-def text(least: int, most: int) -> Bound:
-    """Free text: counted in characters, not bytes; no double quote, no backslash."""
-    return Bound(
-        inside=("x" * least, "x" * most, "\u0915" * most, "'" * least),
-        outside=(
-            ("x" * (least - 1), "schema-length"),
-            ("x" * (most + 1), "schema-length"),
-            ('"' * least, "schema-pattern"),
-            ("x" * (most - 1) + "\\", "schema-pattern"),
-            (5, "schema-type"),
-            (None, "schema-null"),
-        ),
-    )
-
-
-def number(least: str, most: str, step: str) -> Bound:
-    """A number from `least` to `most` in steps of `step`, exactly."""
-    low, high, by = Decimal(least), Decimal(most), Decimal(step)
-    return Bound(
-        inside=(low, high, low + by, high - by, int(low), high * Decimal("1.000"), (high - by).normalize()),
-        outside=(
-            (low - by, "schema-range"),
-            (high + by, "schema-range"),
-            (int(high) + 1, "schema-range"),
-            (low + by / 10, "schema-decimals"),
-            (high - by / 10, "schema-decimals"),
-            (least, "schema-type"),
-            (True, "schema-type"),
-            (None, "schema-null"),
-        ),
-    )
-
-
-def words(*allowed: str) -> Bound:
-    """One of a few words, in exactly this spelling."""
-    lower = tuple(each.lower() for each in allowed if each.lower() != each)
-    wrong = (*lower, "", f"{allowed[0]} ", f"{allowed[0]}{allowed[-1]}", "|")
-    return Bound(
-        inside=allowed,
-        outside=(*((each, "schema-enum") for each in wrong), (1, "schema-type"), (None, "schema-null")),
-    )
-
-
-def form(inside: tuple[str, ...], outside: tuple[str, ...]) -> Bound:
-    """Text of a form."""
-    wrong = (*outside, "", f"{inside[0]}\n", f" {inside[0]}", f"{inside[0]}|")
-    return Bound(
-        inside=inside,
-        outside=(*((each, "schema-pattern") for each in wrong), (5, "schema-type"), (None, "schema-null")),
-    )
 
 
 ARABIC_TWO = "\u0662"
@@ -278,9 +215,9 @@ REQUIRED: dict[str, str] = {
 def test_each_bound_of_a_field_bites(place: str) -> None:
     """A value just inside passes; one just outside is the one fault, with its code, at the very member."""
     for value in BOUNDS[place].inside:
-        assert shape.check(changed(place, value)) == [], value
+        assert shape.check(changed(FULL, place, value)) == [], value
     for value, code in BOUNDS[place].outside:
-        faults = shape.check(changed(place, value))
+        faults = shape.check(changed(FULL, place, value))
         assert [(each.code, each.at) for each in faults] == [(code, pointer(place))], value
 
 
@@ -302,7 +239,7 @@ def test_an_object_takes_other_members_and_no_other_type(place: str) -> None:
     found(document, place)["Gstin "] = None
     assert shape.check(document) == []
     for value, code in ((None, "schema-null"), ("x", "schema-type"), ([], "schema-type")):
-        faults = shape.check(changed(place, value) if place else value)
+        faults = shape.check(changed(FULL, place, value) if place else value)
         assert [(each.code, each.at) for each in faults] == [(code, pointer(place))]
 
 
@@ -310,15 +247,15 @@ def test_an_object_takes_other_members_and_no_other_type(place: str) -> None:
 def test_an_array_is_an_array(place: str) -> None:
     """Null, text and an object are no array; only the lines must not be empty."""
     for value, code in ((None, "schema-null"), ("x", "schema-type"), ({}, "schema-type")):
-        faults = shape.check(changed(place, value))
+        faults = shape.check(changed(FULL, place, value))
         assert [(each.code, each.at) for each in faults] == [(code, pointer(place))]
-    assert bool(shape.check(changed(place, []))) is (place == "ItemList")
+    assert bool(shape.check(changed(FULL, place, []))) is (place == "ItemList")
 
 
 @pytest.mark.parametrize(("lines", "legal"), [(0, False), (1, True), (1000, True), (1001, False)])
 def test_a_document_has_one_to_a_thousand_lines(lines: int, *, legal: bool) -> None:
     """1 and 1000 lines pass; none, and 1001, are one fault at the list."""
-    faults = shape.check(changed("ItemList", FULL["ItemList"][:1] * lines))
+    faults = shape.check(changed(FULL, "ItemList", FULL["ItemList"][:1] * lines))
     assert [(each.code, each.at) for each in faults] == ([] if legal else [("schema-items", "/ItemList")])
 
 
@@ -333,41 +270,3 @@ def test_the_full_document_has_every_field() -> None:
     """The document that the bounds are tried on leaves nothing out."""
     for place in (*BOUNDS, *REQUIRED):
         found(FULL, place)
-
-
-def rules(
-    schema: Mapping[str, Any], *, root: Mapping[str, Any], place: str = ""
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    rule = root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-    if "items" in rule:
-        yield from rules(rule["items"], root=root, place=f"{place}[]")
-    else:
-        yield place, rule
-        for name, inner in rule.get("properties", {}).items():
-            yield from rules(inner, root=root, place=f"{place}.{name}".removeprefix("."))
-
-
-def steps(place: str) -> list[str | int]:
-    names = place.replace("[]", ".0").split(".") if place else []
-    return [int(each) if each == "0" else each for each in names]
-
-
-def pointer(place: str) -> str:
-    return "".join(f"/{each}" for each in steps(place))
-
-
-def found(document: Any, place: str) -> Any:
-    for step in steps(place):
-        document = document[step]
-    return document
-
-
-def changed(place: str, value: Any) -> Any:
-    """The full document with another value at a place."""
-    document = copy.deepcopy(FULL)
-    *way, last = steps(place)
-    inner = document
-    for step in way:
-        inner = inner[step]
-    inner[last] = value
-    return document
