@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Fault:
     message: str
     help: str
     portal_code: str | None = None
-    fix: Sequence[Mapping[str, Any]] | None = None
+    fix: tuple[Mapping[str, Any], ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The form in which a client reads it, without the members that are unknown."""
