@@ -13,8 +13,9 @@ from redis import Redis, RedisError
 from redis.asyncio import Redis as AsyncRedis
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.auth.assertions import ClientAssertions
 from gateway.auth.secrets import ClientSecrets
-from gateway.auth.tokens import AccessTokens, new_signing_key
+from gateway.auth.tokens import TOKEN_KEY_CONTEXT, AccessTokens, SigningKeys, new_signing_key
 from gateway.auth.vault import MasterKeyVault, read_master_keys
 from gateway.errors import Misconfigured
 from gateway.irp.enquiries import IrpEnquiries
@@ -34,6 +35,7 @@ from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
 from gateway.storage.directory import SqlDirectory
 from gateway.storage.intake import SqlIntake
+from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.routebook import SqlRoutebook
 from gateway.storage.survey import SqlSurvey
@@ -50,7 +52,6 @@ SKEW_LOOK_SECONDS = 60.0
 REDIS_SECONDS_MAX = 0.2
 """How long a request waits for Redis: what it does there can be lost, the request must not be slow."""
 _PEPPER_CONTEXT = b"mohar client secrets"
-_TOKEN_KEY_CONTEXT = "token_keys|private|"  # noqa: S105  names a place, is no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +132,13 @@ class Wiring:
             vault=vault,
             secrets=ClientSecrets(self._pepper(), self.ids.random_bytes),
             tokens=self._tokens(directory, vault),
+            assertions=ClientAssertions(issuer=self.settings.token_issuer),
             intake=SqlIntake(self.database, self.ids),
             work=SqlWork(self.database, self.ids),
             upkeep=SqlUpkeep(self.database, self.ids),
             ledger=SqlLedger(self.database),
             directory=directory,
+            keyring=SqlKeyring(self.database),
             routebook=routebook,
             auditor=SqlAuditor(self.database),
             portals=portals,
@@ -231,12 +234,13 @@ class Wiring:
         if not directory.token_keys():
             kid = self.ids.new("")
             private, public = new_signing_key()
-            sealed = vault.seal(private, context=_TOKEN_KEY_CONTEXT + kid)
+            sealed = vault.seal(private, context=TOKEN_KEY_CONTEXT + kid)
             directory.add_token_key(kid=kid, private_sealed=sealed, public_pem=public, at=self.clock.now())
-        keys = directory.token_keys()
-        kid, sealed, _ = keys[0]
-        return AccessTokens(
-            issuer=self.settings.token_issuer,
-            signing=(kid, vault.open(sealed, context=_TOKEN_KEY_CONTEXT + kid)),
-            public_keys={key[0]: key[2] for key in keys},
-        )
+
+        def present() -> SigningKeys:
+            keys = directory.token_keys(at=self.clock.now())
+            kid, sealed, _ = keys[0]
+            private = vault.open(sealed, context=TOKEN_KEY_CONTEXT + kid)
+            return SigningKeys(kid, private, {key[0]: key[2] for key in keys})
+
+        return AccessTokens(issuer=self.settings.token_issuer, keys=present, monotonic=self.clock.monotonic)

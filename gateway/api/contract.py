@@ -32,7 +32,7 @@ def call(
     fragment: dict[str, Any] = {
         "parameters": [_ref("parameters", name) for name in (*parameters, "API-Version", "X-Request-Id")],
         "responses": {str(status): _ref("responses", named[status]) for status in sorted(named)},
-        "security": [{"oauth2": [scope.value]}] if scope else [],
+        "security": [{"oauth2": [scope.value]}, {"api_key": []}] if scope else [],
     }
     return fragment | ({"requestBody": _ref("requestBodies", takes)} if takes else {})
 

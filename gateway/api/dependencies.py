@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from gateway.api import state
 from gateway.errors import Invalid, Unauthorised
-from gateway.services import access
+from gateway.services import authentication
 from gateway.services.principal import Principal, Scope
 
 KEY_CHARACTERS_MAX: Final = 255
@@ -34,19 +34,27 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency: the caller, whose token must have the scope."""
 
     async def caller(request: Request) -> Principal:
-        given = ",".join(request.headers.getlist("authorization"))  # two of them are no valid token either
-        if given[: len(_BEARER)].lower() != _BEARER:
-            raise Unauthorised(
-                "token-missing",
-                "There is no access token.",
-                help="Get one from POST /oauth/token and send it as `Authorization: Bearer …`.",
-            )
         here = state.of(request)
-        found = await here.run(access.principal, given[len(_BEARER) :].strip(), ports=here.ports)
+        found = await here.run(authentication.principal, _credential(request), ports=here.ports)
         found.require(scope)
         return found
 
     return caller
+
+
+def _credential(request: Request) -> str:
+    """The token or API key of a request. Raises Unauthorised."""
+    given = ",".join(request.headers.getlist("authorization"))  # two of them are no valid token either
+    keys = request.headers.getlist("x-api-key")
+    if len(keys) == 1 and not given and keys[0].startswith(authentication.KEY_MARKS):
+        return keys[0].strip()
+    if given[: len(_BEARER)].lower() != _BEARER or keys:
+        raise Unauthorised(
+            "token-missing",
+            "There is no access token, or more than one proof of who is calling.",
+            help="Get one from POST /oauth/token and send it as `Authorization: Bearer …`; or one `X-API-Key`.",
+        )
+    return given[len(_BEARER) :].strip()
 
 
 MayRegister = Annotated[Principal, Depends(scoped(Scope.IRN_WRITE))]

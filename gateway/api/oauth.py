@@ -1,10 +1,10 @@
-"""POST /oauth/token: an access token for one GSTIN (RFC 6749, client credentials)."""
+"""OAuth 2.0: access tokens for one GSTIN each (RFC 6749), taken back (7009), explained (7662), and how (8414)."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request
@@ -12,32 +12,126 @@ from fastapi.responses import Response
 
 from gateway.api import body, contract, presenting, problems, state
 from gateway.errors import Invalid, MoharError, TooLarge, Unauthorised, UnsupportedMedia
-from gateway.services import access
+from gateway.ports import SIGNATURE_ALGORITHMS
+from gateway.services import authentication
+from gateway.services.authentication import Proof
+from gateway.services.principal import Scope
 
 router = APIRouter()
 
 FORM_BYTES_MAX: Final = 8192
-"""A token request has half a dozen short fields."""
+"""A token request has half a dozen short fields, one of them perhaps an assertion of four kilobytes."""
 _FIELDS_MAX: Final = 20
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_PUBLIC: Final = {"Cache-Control": "public, max-age=300"}
+"""Keys and metadata change rarely; a key that is new is asked for by its id."""
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 ERRORS: Final = frozenset(
     {"invalid_client", "invalid_request", "invalid_scope", "invalid_target", "unsupported_grant_type"}
 )
 """RFC 6749, section 5.2, and `invalid_target` of RFC 8707 for a GSTIN that is not granted."""
+_REFUSES: Final = {400: "TokenRequestWrong", 401: "ClientUnknown", 413: "TokenRefused", 415: "TokenRefused"}
+_AS_CLIENT: Final[dict[str, Any]] = {"security": [{"client": []}, {}]}
 
 
 @router.post(
     "/oauth/token",
     summary="Get an access token",
     tags=["oauth"],
-    openapi_extra=contract.call(
-        {200: "Token", 400: "TokenRequestWrong", 401: "ClientUnknown", 413: "TokenRefused", 415: "TokenRefused"},
-        takes="TokenRequest",
-    )
-    | {"security": [{"client": []}, {}]},
+    openapi_extra=contract.call({200: "Token", **_REFUSES}, takes="TokenRequest") | _AS_CLIENT,
 )
 async def issue_token(request: Request) -> Response:
-    """A JWT of 15 minutes, bound to one GSTIN, for a client that authenticates with HTTP Basic or in the form."""
+    """A JWT of 15 minutes, bound to one GSTIN, for a client that proves itself by its secret or a signed assertion."""
+
+    def issue(proof: Proof, form: Mapping[str, str]) -> Mapping[str, Any]:
+        _check_grant_type(form)
+        token, claims = authentication.issue_token(
+            proof, gstin=form.get("gstin"), scope=form.get("scope"), ports=state.of(request).ports
+        )
+        return {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": authentication.TOKEN_SECONDS,
+            "scope": " ".join(sorted(claims.scopes)),
+            "gstin": claims.gstin,
+        }
+
+    return await _answered(request, issue)
+
+
+@router.post(
+    "/oauth/revoke",
+    summary="Take an access token back",
+    tags=["oauth"],
+    openapi_extra=contract.call({200: "Revoked", **_REFUSES}, takes="TokenNamed") | _AS_CLIENT,
+)
+async def revoke_token(request: Request) -> Response:
+    """The token is refused from now on (RFC 7009). One that is unknown, or another client's, is answered alike."""
+
+    def revoke(proof: Proof, form: Mapping[str, str]) -> Mapping[str, Any]:
+        authentication.revoke(proof, _named_token(form), ports=state.of(request).ports)
+        return {}
+
+    return await _answered(request, revoke)
+
+
+@router.post(
+    "/oauth/introspect",
+    summary="What an access token is good for",
+    tags=["oauth"],
+    openapi_extra=contract.call({200: "Introspection", **_REFUSES}, takes="TokenNamed") | _AS_CLIENT,
+)
+async def introspect_token(request: Request) -> Response:
+    """Whether a token of the client's own organisation is good right now, and for what (RFC 7662)."""
+
+    def introspect(proof: Proof, form: Mapping[str, str]) -> Mapping[str, Any]:
+        return authentication.introspect(proof, _named_token(form), ports=state.of(request).ports)
+
+    return await _answered(request, introspect)
+
+
+@router.get(
+    "/oauth/jwks",
+    summary="The keys that access tokens are signed with",
+    tags=["oauth"],
+    openapi_extra=contract.call({200: "Jwks"}),
+)
+async def get_jwks(request: Request) -> Response:
+    """Public keys as a JWK set (RFC 7517): the present one, and those whose tokens may still be about."""
+    here = state.of(request)
+    keys = await here.run(here.ports.tokens.published)
+    return presenting.respond({"keys": [dict(key) for key in keys]}, headers=_PUBLIC)
+
+
+@router.get(
+    "/.well-known/oauth-authorization-server",
+    summary="What this authorization server can do",
+    tags=["oauth"],
+    openapi_extra=contract.call({200: "AuthorizationServer"}),
+)
+async def get_metadata(request: Request) -> Response:
+    """Endpoints, grants, scopes and methods (RFC 8414)."""
+    issuer = state.of(request).settings.token_issuer
+    known = {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "jwks_uri": f"{issuer}/oauth/jwks",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "scopes_supported": [scope.value for scope in Scope],
+        "service_documentation": f"{issuer}/docs",
+    }
+    for endpoint in ("token", "revocation", "introspection"):
+        known[f"{endpoint}_endpoint_auth_methods_supported"] = list(METHODS)
+        known[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = list(SIGNATURE_ALGORITHMS)
+    return presenting.respond(known, headers=_PUBLIC)
+
+
+async def _answered(request: Request, work: Callable[[Proof, Mapping[str, str]], Mapping[str, Any]]) -> Response:
+    """Read the form and the client's proof, do the work in a thread, and refuse as RFC 6749 wants it."""
     here = state.of(request)
     try:
         raw = await body.read(
@@ -47,27 +141,9 @@ async def issue_token(request: Request) -> Response:
             seconds_max=here.settings.body_seconds_max,
         )
         form = _form(raw)
-        client_id, client_secret = _client(request, form)
-        if not client_id.isprintable():  # PostgreSQL refuses to compare with a NUL, and no client has such an id
-            client_id = ""
-        token, claims = await here.run(
-            access.issue_token,
-            client_id=client_id,
-            client_secret=client_secret,
-            gstin=form.get("gstin"),
-            scope=form.get("scope"),
-            ports=here.ports,
-        )
+        return presenting.respond(await here.run(work, _proof(request, form), form), headers=_NO_STORE)
     except (Invalid, Unauthorised, TooLarge, UnsupportedMedia) as error:
         return _refused(error)
-    content = {
-        "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": access.TOKEN_SECONDS,
-        "scope": " ".join(sorted(claims.scopes)),
-        "gstin": claims.gstin,
-    }
-    return presenting.respond(content, headers=_NO_STORE)
 
 
 def _form(raw: bytes) -> dict[str, str]:
@@ -78,28 +154,44 @@ def _form(raw: bytes) -> dict[str, str]:
     form = dict(pairs)
     if len(form) != len(pairs) or not form:
         raise Invalid("invalid_request", "The form cannot be read.", help="Send each field once, URL-encoded.")
+    return form
+
+
+def _check_grant_type(form: Mapping[str, str]) -> None:
     if form.get("grant_type") != "client_credentials":
         raise Invalid(
             "unsupported_grant_type" if form.get("grant_type") else "invalid_request",
             "The grant type must be client_credentials.",
             help="Send grant_type=client_credentials.",
         )
-    return form
 
 
-def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    """Id and secret of the client, from one place (RFC 6749, section 2.3). Raises Invalid."""
+def _named_token(form: Mapping[str, str]) -> str:
+    if not form.get("token"):
+        raise Invalid("invalid_request", "No token is named.", help="Send it in the form field `token`.")
+    return form["token"]
+
+
+def _proof(request: Request, form: Mapping[str, str]) -> Proof:
+    """How the client proves itself, from one place (RFC 6749, section 2.3; RFC 7521, section 4.2). Raises Invalid."""
     given = request.headers.getlist("authorization")
-    if not given:
-        return form.get("client_id", ""), form.get("client_secret", "")
-    client_id, secret = _basic(given[0])
-    if len(given) > 1 or "client_secret" in form or form.get("client_id", client_id) != client_id:
+    client_id, secret = _basic(given[0]) if given else (form.get("client_id", ""), form.get("client_secret", ""))
+    ways = len(given) + ("client_secret" in form) + ("client_assertion" in form)
+    if ways > 1 or form.get("client_id", client_id) != client_id:
         raise Invalid(
             "invalid_request",
             "The client authenticates in two ways at once.",
-            help="Send its id and secret once: with HTTP Basic, or in the form.",
+            help="Send its id and secret once, with HTTP Basic or in the form; or an assertion alone.",
         )
-    return client_id, secret
+    if not client_id.isprintable():  # PostgreSQL refuses to compare with a NUL, and no client has such an id
+        client_id = ""
+    if ("client_assertion" in form) != (form.get("client_assertion_type") == ASSERTION_TYPE):
+        raise Invalid(
+            "invalid_request",
+            "An assertion and its type belong together.",
+            help=f"Send client_assertion with client_assertion_type={ASSERTION_TYPE}.",
+        )
+    return Proof(client_id=client_id, secret=secret, assertion=form.get("client_assertion"))
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -18,9 +20,24 @@ TOKEN_BYTES_MAX: Final = 4096
 """Longer ones are not ours; no time is spent on them."""
 CLOCK_LEEWAY: Final = timedelta(seconds=30)
 """Between the clocks of two api machines."""
+KEYS_KEPT_SECONDS: Final = 5.0
+"""A new signing key is used by every process within this."""
+UNKNOWN_KEY_PAUSE_SECONDS: Final = 0.5
+"""Between two looks at the database for a key id that nobody knows: a forger must not make us ask for every token."""
+TOKEN_KEY_CONTEXT: Final = "token_keys|private|"  # noqa: S105  names a place, is no secret
+"""What a sealed private key is bound to, its key id following."""
 _TYPE: Final = "at+jwt"
 _ALGORITHM: Final = "EdDSA"
 _CLAIMS: Final = ("iss", "aud", "sub", "client_id", "jti", "iat", "exp", "gstin", "env", "scope")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """The key that signs, and the public keys (PEM) of all whose tokens may still be about, by key id."""
+
+    kid: str
+    private: bytes = field(repr=False)
+    public_pems: Mapping[str, str]
 
 
 def new_signing_key() -> tuple[bytes, str]:
@@ -33,16 +50,21 @@ def new_signing_key() -> tuple[bytes, str]:
 
 
 class AccessTokens:
-    """Issues and checks tokens of one issuer, which is their audience too."""
+    """Issues and checks tokens of one issuer, which is their audience too.
 
-    def __init__(self, *, issuer: str, signing: tuple[str, bytes], public_keys: Mapping[str, str]) -> None:
+    `keys` reads the present keys. It is called every few seconds, and when a token names a key that is not known yet:
+    so a key is changed without a restart, and no token of a new key is refused.
+    """
+
+    def __init__(self, *, issuer: str, keys: Callable[[], SigningKeys], monotonic: Callable[[], float]) -> None:
         self._issuer = issuer
-        self._kid, private = signing
-        self._private = Ed25519PrivateKey.from_private_bytes(private)
-        self._public = {kid: _public_key(pem) for kid, pem in public_keys.items()}
+        self._read = keys
+        self._monotonic = monotonic
+        self._ring = _Ring(keys(), read_at=monotonic())
 
     def issue(self, claims: Claims, *, at: datetime) -> str:
         """A signed token."""
+        ring = self._fresh(KEYS_KEPT_SECONDS)
         body = {
             "iss": self._issuer,
             "aud": self._issuer,
@@ -55,7 +77,7 @@ class AccessTokens:
             "env": claims.environment.value,
             "scope": " ".join(sorted(claims.scopes)),
         }
-        return jwt.encode(body, self._private, algorithm=_ALGORITHM, headers={"kid": self._kid, "typ": _TYPE})
+        return jwt.encode(body, ring.private, algorithm=_ALGORITHM, headers={"kid": ring.kid, "typ": _TYPE})
 
     def check(self, token: str, *, at: datetime) -> Claims:
         """The claims of a token of ours that is valid at that time. Raises Unauthorised."""
@@ -76,6 +98,10 @@ class AccessTokens:
             raise _refused("token-expired", "The access token has expired.")
         return claims
 
+    def published(self) -> Sequence[Mapping[str, str]]:
+        """The public keys as JWKs (RFC 8037), for whoever checks our tokens."""
+        return [_jwk(kid, key) for kid, key in self._fresh(KEYS_KEPT_SECONDS).public.items()]
+
     def _verified(self, token: str) -> dict[str, Any]:
         if len(token) > TOKEN_BYTES_MAX:
             raise jwt.InvalidTokenError("too long")
@@ -84,12 +110,35 @@ class AccessTokens:
             raise jwt.InvalidTokenError("not of our type")
         return jwt.decode(
             token,
-            self._public[header["kid"]],
+            self._public_key(header["kid"]),
             algorithms=[_ALGORITHM],
             audience=self._issuer,
             issuer=self._issuer,
             options={"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False},  # by our clock, in `check`
         )
+
+    def _public_key(self, kid: str) -> Ed25519PublicKey:
+        ring = self._fresh(KEYS_KEPT_SECONDS)
+        if kid not in ring.public:
+            ring = self._fresh(UNKNOWN_KEY_PAUSE_SECONDS)
+        return ring.public[kid]
+
+    def _fresh(self, age_seconds_max: float) -> _Ring:
+        """The keys, read anew unless they were within so many seconds. Threads may read them twice; no harm."""
+        now = self._monotonic()
+        if now - self._ring.read_at >= age_seconds_max:
+            self._ring = _Ring(self._read(), read_at=now)
+        return self._ring
+
+
+class _Ring:
+    """Keys that were read at some moment, ready for use."""
+
+    def __init__(self, keys: SigningKeys, *, read_at: float) -> None:
+        self.kid = keys.kid
+        self.private = Ed25519PrivateKey.from_private_bytes(keys.private)
+        self.public = {kid: _public_key(pem) for kid, pem in keys.public_pems.items()}
+        self.read_at = read_at
 
 
 def _public_key(pem: str) -> Ed25519PublicKey:
@@ -97,6 +146,11 @@ def _public_key(pem: str) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise TypeError("access tokens are signed with Ed25519 keys")
     return key
+
+
+def _jwk(kid: str, key: Ed25519PublicKey) -> Mapping[str, str]:
+    x = base64.urlsafe_b64encode(key.public_bytes_raw()).rstrip(b"=").decode()
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": _ALGORITHM, "use": "sig"}
 
 
 def _refused(code: str, message: str) -> Unauthorised:

@@ -20,6 +20,7 @@ AUDIT_PREFIX: Final = "aud_"
 CLIENT_PREFIX: Final = "cli_"
 ORGANISATION_PREFIX: Final = "org_"
 ACCOUNT_PREFIX: Final = "acc_"
+API_KEY_PREFIX: Final = "key_"
 
 
 def is_gstin(text: str) -> bool:

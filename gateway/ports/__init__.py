@@ -20,6 +20,15 @@ from gateway.ports.directory import (
     Seller,
     Session,
 )
+from gateway.ports.keyring import (
+    SIGNATURE_ALGORITHMS,
+    ApiKey,
+    Assertion,
+    Assertions,
+    Keyring,
+    PublicKey,
+    Standing,
+)
 from gateway.ports.survey import (
     Leader,
     SellerLogin,
@@ -52,8 +61,12 @@ from gateway.ports.world import (
 )
 
 __all__ = [
+    "SIGNATURE_ALGORITHMS",
     "Addresses",
     "Answer",
+    "ApiKey",
+    "Assertion",
+    "Assertions",
     "Attempt",
     "Auditor",
     "Bell",
@@ -71,6 +84,7 @@ __all__ = [
     "IdempotencyKey",
     "Ids",
     "Intake",
+    "Keyring",
     "Leader",
     "LeaseLostError",
     "Ledger",
@@ -80,6 +94,7 @@ __all__ = [
     "NoPermit",
     "PortalAccount",
     "Portals",
+    "PublicKey",
     "Received",
     "Reception",
     "Route",
@@ -89,6 +104,7 @@ __all__ = [
     "SellerLogin",
     "Sender",
     "Session",
+    "Standing",
     "Survey",
     "Tokens",
     "Unsettled",

@@ -23,6 +23,8 @@ class Client:
     secret_digest: bytes = field(repr=False)
     respond_async: bool
     revoked: bool
+    former_secret_digest: bytes | None = field(default=None, repr=False)
+    former_secret_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +116,11 @@ class Directory(Protocol):
     def grants(self, client_id: str) -> Sequence[Grant]:
         """What it may now: withdrawn grants are not in it."""
 
-    def token_keys(self) -> Sequence[tuple[str, bytes, str]]:
-        """Keys that sign access tokens, newest first: key id, sealed private key, public key (PEM)."""
+    def token_keys(self, *, at: datetime | None = None) -> Sequence[tuple[str, bytes, str]]:
+        """Keys that sign access tokens, newest first: key id, sealed private key, public key (PEM).
+
+        With a time, those alone that are not retired by then.
+        """
 
     def add_token_key(self, *, kid: str, private_sealed: bytes, public_pem: str, at: datetime) -> None:
         """A new signing key."""

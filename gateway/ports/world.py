@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -78,3 +79,6 @@ class Tokens(Protocol):
 
     def check(self, token: str, *, at: datetime) -> Claims:
         """The claims of a token that is valid at that time. Raises Unauthorised."""
+
+    def published(self) -> Sequence[Mapping[str, str]]:
+        """The public keys that tokens are checked with, as JWKs."""

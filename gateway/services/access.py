@@ -1,9 +1,8 @@
-"""Who may call: organisations, sellers, clients, tokens; and the set-up of routes."""
+"""Set-up: organisations, sellers with their portal logins, clients, routes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from gateway.domain.audit import Action, Record
@@ -16,14 +15,12 @@ from gateway.domain.identifiers import (
     is_gstin,
 )
 from gateway.domain.operations import Environment, HoldCause
-from gateway.errors import Absent, Forbidden, Invalid, Unauthorised
-from gateway.ports import Claims, Client, Grant, PortalAccount, Route, Seller
+from gateway.errors import Absent, Invalid
+from gateway.ports import Client, Grant, PortalAccount, Route, Seller
 from gateway.services.ports import Ports
-from gateway.services.principal import ALL_SCOPES, Principal
+from gateway.services.principal import ALL_SCOPES, Scope
 
 OPERATOR: Final = "operator"
-TOKEN_SECONDS: Final = 900
-"""Life of an access token: short, because a stolen one is good until then."""
 _HELD_FOR_CREDENTIALS: Final = (HoldCause.CREDENTIALS, HoldCause.ACCOUNT)
 
 
@@ -33,7 +30,7 @@ def ensure_organisation(name: str, *, ports: Ports) -> str:
         if organisation["name"] == name:
             return str(organisation["id"])
     org_id = ports.ids.new(ORGANISATION_PREFIX)
-    record = _record(Action.ORGANISATION_ADDED, org_id, ports, org_id=org_id)
+    record = audit_record(Action.ORGANISATION_ADDED, org_id, ports, org_id=org_id)
     ports.directory.add_organisation(id=org_id, name=name, record=record)
     return org_id
 
@@ -41,7 +38,7 @@ def ensure_organisation(name: str, *, ports: Ports) -> str:
 def put_route(route: Route, *, ports: Ports) -> None:
     """Add or change a route; what was held for want of it is tried again."""
     facts = {"base_url": route.base_url, "gsp_account": route.gsp_account}
-    record = _record(Action.ROUTE_CHANGED, route.name, ports, environment=route.environment, facts=facts)
+    record = audit_record(Action.ROUTE_CHANGED, route.name, ports, environment=route.environment, facts=facts)
     ports.routebook.put_route(route, record=record)
     _wake(route.environment, None, (HoldCause.ACCOUNT,), ports)
 
@@ -49,12 +46,12 @@ def put_route(route: Route, *, ports: Ports) -> None:
 def add_portal_key(*, route: Route, purpose: str, kid: str, pem: str, ports: Ports) -> None:
     """Install a portal's public key (`login` or `signing`); what was held for want of it is read again."""
     facts = {"purpose": purpose, "kid": kid}
-    record = _record(Action.PORTAL_KEY_ADDED, route.name, ports, environment=route.environment, facts=facts)
+    record = audit_record(Action.PORTAL_KEY_ADDED, route.name, ports, environment=route.environment, facts=facts)
     ports.routebook.add_portal_key(route=route.name, purpose=purpose, kid=kid, pem=pem, record=record)
     _wake(route.environment, None, (HoldCause.SIGNING_KEY_UNKNOWN, HoldCause.ACCOUNT), ports)
 
 
-def put_seller(seller: Seller, *, user_name: str, password: str, ports: Ports) -> None:
+def put_seller(seller: Seller, *, user_name: str, password: str, ports: Ports, actor: str = OPERATOR) -> None:
     """Set a taxpayer up with its portal login, or change it. Raises Invalid, or Clash when another has the GSTIN."""
     route = ports.routebook.route(seller.route)
     if not is_gstin(seller.gstin) or (route.enforce_check_digit and not gstin_check_digit_holds(seller.gstin)):
@@ -66,7 +63,7 @@ def put_seller(seller: Seller, *, user_name: str, password: str, ports: Ports) -
             help="Test GSTINs use the sandbox route, live ones never do.",
         )
     facts = {"route": seller.route, "reporting_days": seller.reporting_days}
-    ports.directory.put_seller(seller, record=_seller_record(Action.GSTIN_ADDED, seller, ports, facts))
+    ports.directory.put_seller(seller, record=_seller_record(Action.GSTIN_ADDED, seller, ports, facts, actor=actor))
     known = ports.routebook.account(environment=seller.environment, gstin=seller.gstin, route=seller.route)
     account = PortalAccount(
         id=known.id if known is not None else ports.ids.new(ACCOUNT_PREFIX),
@@ -77,7 +74,7 @@ def put_seller(seller: Seller, *, user_name: str, password: str, ports: Ports) -
         password=password,
         refused_code=None,
     )
-    record = _seller_record(Action.CREDENTIALS_CHANGED, seller, ports, {"route": seller.route})
+    record = _seller_record(Action.CREDENTIALS_CHANGED, seller, ports, {"route": seller.route}, actor=actor)
     ports.routebook.put_account(account, org_id=seller.org_id, record=record)
     _wake(seller.environment, seller.gstin, _HELD_FOR_CREDENTIALS, ports)
 
@@ -89,10 +86,20 @@ def add_client(
     name: str,
     respond_async: bool,
     ports: Ports,
+    scopes: frozenset[Scope] = ALL_SCOPES,
+    org_id: str | None = None,
+    actor: str = OPERATOR,
 ) -> tuple[str, str]:
-    """A new client for GSTINs of one organisation: its id, and its secret, which is never shown again."""
+    """A new client for GSTINs of one organisation: its id, and its secret, which is never shown again.
+
+    With `org_id`, other organisations' GSTINs are not found. Raises Absent, or Invalid for GSTINs of two.
+    """
     sellers = [ports.directory.seller(environment=environment, gstin=gstin) for gstin in gstins]
-    missing = [gstin for gstin, seller in zip(gstins, sellers, strict=True) if seller is None]
+    missing = [
+        gstin
+        for gstin, seller in zip(gstins, sellers, strict=True)
+        if seller is None or org_id not in (None, seller.org_id)
+    ]
     if missing or not sellers:
         raise Absent(
             "gstin-unknown",
@@ -112,100 +119,26 @@ def add_client(
         respond_async=respond_async,
         revoked=False,
     )
-    grants = [Grant(client_id=client.id, gstin=gstin, scopes=frozenset(ALL_SCOPES)) for gstin in gstins]
-    record = _record(
+    grants = [Grant(client_id=client.id, gstin=gstin, scopes=frozenset(scopes)) for gstin in gstins]
+    record = audit_record(
         Action.CLIENT_ADDED,
         client.id,
         ports,
         environment=environment,
         org_id=client.org_id,
-        facts={"gstins": list(gstins), "name": name},
+        facts={"gstins": list(gstins), "name": name, "scopes": sorted(scopes)},
+        actor=actor,
     )
     ports.directory.add_client(client, grants, record=record)
     return client.id, secret
-
-
-def issue_token(
-    *,
-    client_id: str,
-    client_secret: str,
-    gstin: str | None,
-    scope: str | None,
-    ports: Ports,
-) -> tuple[str, Claims]:
-    """An access token bound to one GSTIN. Raises Unauthorised for a bad client, Invalid for a bad GSTIN or scope."""
-    client = ports.directory.client(client_id)
-    digest = client.secret_digest if client is not None and not client.revoked else None
-    if not ports.secrets.matches(client_secret, digest) or client is None:
-        raise Unauthorised(
-            "invalid_client", "The client id or its secret is wrong.", help="Check both; a lost secret is replaced."
-        )
-    grant = _grant(ports.directory.grants(client.id), gstin)
-    at = ports.clock.now()
-    claims = Claims(
-        client_id=client.id,
-        gstin=grant.gstin,
-        environment=client.environment,
-        scopes=_scopes(scope, grant),
-        token_id=ports.ids.new(""),
-        expires_at=(at + timedelta(seconds=TOKEN_SECONDS)).replace(microsecond=0),
-    )
-    return ports.tokens.issue(claims, at=at), claims
-
-
-def principal(token: str, *, ports: Ports) -> Principal:
-    """The caller behind a token, if its client and its grant are live. Raises Unauthorised or Forbidden."""
-    claims = ports.tokens.check(token, at=ports.clock.now())
-    client = ports.directory.client(claims.client_id)
-    if client is None or client.revoked:
-        raise Unauthorised("client-revoked", "The client of this token is revoked.", help="Ask for a new client.")
-    grant = next((grant for grant in ports.directory.grants(client.id) if grant.gstin == claims.gstin), None)
-    if grant is None:
-        raise Forbidden(
-            "gstin-not-granted",
-            "This client may no longer speak for the GSTIN of its token.",
-            help="Have the GSTIN granted again, or use another.",
-        )
-    return Principal(
-        client_id=client.id,
-        org_id=client.org_id,
-        environment=client.environment,
-        gstin=claims.gstin,
-        scopes=claims.scopes & grant.scopes,
-        respond_async=client.respond_async,
-    )
-
-
-def _grant(grants: Sequence[Grant], gstin: str | None) -> Grant:
-    if gstin is None and len(grants) == 1:
-        return grants[0]
-    named = [grant for grant in grants if grant.gstin == gstin]
-    if named:
-        return named[0]
-    raise Invalid(
-        "invalid_request" if gstin is None else "invalid_target",
-        "Several GSTINs are granted to this client." if gstin is None else "This client may not speak for that GSTIN.",
-        help="Name one of its GSTINs in the form field `gstin`.",
-    )
-
-
-def _scopes(wanted: str | None, grant: Grant) -> frozenset[str]:
-    scopes = grant.scopes if not wanted else frozenset(wanted.split())
-    if not scopes <= grant.scopes:
-        raise Invalid(
-            "invalid_scope",
-            "More was asked for than this client is granted.",
-            help=f"Ask for some of: {' '.join(sorted(grant.scopes))}.",
-        )
-    return scopes
 
 
 def _wake(environment: Environment, gstin: str | None, causes: Sequence[HoldCause], ports: Ports) -> None:
     ports.upkeep.wake_held(environment=environment, gstin=gstin, causes=causes, at=ports.clock.now())
 
 
-def _seller_record(action: Action, seller: Seller, ports: Ports, facts: Mapping[str, Any]) -> Record:
-    return _record(
+def _seller_record(action: Action, seller: Seller, ports: Ports, facts: Mapping[str, Any], *, actor: str) -> Record:
+    return audit_record(
         action,
         seller.gstin,
         ports,
@@ -213,10 +146,11 @@ def _seller_record(action: Action, seller: Seller, ports: Ports, facts: Mapping[
         org_id=seller.org_id,
         gstin=seller.gstin,
         facts=facts,
+        actor=actor,
     )
 
 
-def _record(
+def audit_record(
     action: Action,
     subject: str,
     ports: Ports,
@@ -225,11 +159,13 @@ def _record(
     org_id: str | None = None,
     gstin: str | None = None,
     facts: Mapping[str, Any] | None = None,
+    actor: str = OPERATOR,
 ) -> Record:
+    """A record of something that was set up or changed, now."""
     return Record(
         id=ports.ids.new(AUDIT_PREFIX),
         at=ports.clock.now(),
-        actor=OPERATOR,
+        actor=actor,
         action=action,
         subject=subject,
         environment=environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.ports import (
+    Assertions,
     Auditor,
     Bell,
     Clock,
@@ -13,6 +14,7 @@ from gateway.ports import (
     Health,
     Ids,
     Intake,
+    Keyring,
     Ledger,
     Limiter,
     Portals,
@@ -34,11 +36,13 @@ class Ports:
     vault: Vault
     secrets: Secrets
     tokens: Tokens
+    assertions: Assertions
     intake: Intake
     work: Work
     upkeep: Upkeep
     ledger: Ledger
     directory: Directory
+    keyring: Keyring
     routebook: Routebook
     auditor: Auditor
     portals: Portals

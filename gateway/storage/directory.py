@@ -106,31 +106,20 @@ class SqlDirectory:
         """See `ports.Directory`."""
         with self._database.read() as connection:
             row = connection.execute(select(clients).where(clients.c.id == id)).mappings().one_or_none()
-        if row is None:
-            return None
-        return Client(
-            id=row["id"],
-            environment=Environment(row["environment"]),
-            org_id=row["org_id"],
-            name=row["name"],
-            secret_digest=row["secret_digest"],
-            respond_async=row["respond_async"],
-            revoked=row["revoked_at"] is not None,
-        )
+        return None if row is None else read_client(row)
 
     def grants(self, client_id: str) -> Sequence[Grant]:
         """See `ports.Directory`."""
         query = select(grants).where(grants.c.client_id == client_id, grants.c.revoked_at.is_(None))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(grants.c.gstin)).mappings()
-            return [
-                Grant(client_id=row["client_id"], gstin=row["gstin"], scopes=frozenset(row["scopes"].split()))
-                for row in rows
-            ]
+            return [read_grant(row) for row in rows]
 
-    def token_keys(self) -> Sequence[tuple[str, bytes, str]]:
+    def token_keys(self, *, at: datetime | None = None) -> Sequence[tuple[str, bytes, str]]:
         """See `ports.Directory`."""
         query = select(token_keys).order_by(token_keys.c.created_at.desc())
+        if at is not None:
+            query = query.where(token_keys.c.retired_at.is_(None) | (token_keys.c.retired_at > at))
         with self._database.read() as connection:
             rows = connection.execute(query).mappings()
             return [(row["kid"], row["private_sealed"], row["public_pem"]) for row in rows]
@@ -139,6 +128,26 @@ class SqlDirectory:
         """See `ports.Directory`."""
         row = {"kid": kid, "private_sealed": private_sealed, "public_pem": public_pem, "created_at": at}
         self._database.write(lambda connection: connection.execute(insert(token_keys).values(row)))
+
+
+def read_client(row: Any) -> Client:
+    """A client from its row."""
+    return Client(
+        id=row["id"],
+        environment=Environment(row["environment"]),
+        org_id=row["org_id"],
+        name=row["name"],
+        secret_digest=row["secret_digest"],
+        former_secret_digest=row["former_secret_digest"],
+        former_secret_until=row["former_secret_until"],
+        respond_async=row["respond_async"],
+        revoked=row["revoked_at"] is not None,
+    )
+
+
+def read_grant(row: Any) -> Grant:
+    """A grant from its row."""
+    return Grant(client_id=row["client_id"], gstin=row["gstin"], scopes=frozenset(row["scopes"].split()))
 
 
 def _read_seller(row: Any) -> Seller:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:
-    """Insert a row unless one of its key is there."""
-    connection.execute(_missing(connection.dialect.name, table), row)
+def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row unless one of its key is there; whether it was."""
+    return bool(connection.execute(_missing(connection.dialect.name, table), row).rowcount)
 
 
 def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any], *, keys: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.auth.tokens import CLOCK_LEEWAY, TOKEN_BYTES_MAX, AccessTokens, new_signing_key
+from gateway.auth.tokens import CLOCK_LEEWAY, TOKEN_BYTES_MAX, AccessTokens, SigningKeys, new_signing_key
 from gateway.domain.operations import Environment
 from gateway.errors import Unauthorised
 from gateway.ports import Claims
@@ -37,8 +37,13 @@ CLAIMS: Final = Claims(
 HEADER: Final = {"alg": "EdDSA", "kid": "new", "typ": "at+jwt"}
 
 
+def _issuing(kid: str, private: bytes, public_pems: dict[str, str]) -> AccessTokens:
+    keys = SigningKeys(kid, private, public_pems)
+    return AccessTokens(issuer=ISSUER, keys=lambda: keys, monotonic=lambda: 0.0)
+
+
 def _tokens() -> AccessTokens:
-    return AccessTokens(issuer=ISSUER, signing=("new", PRIVATE), public_keys={"new": PUBLIC, "old": OLD_PUBLIC})
+    return _issuing("new", PRIVATE, {"new": PUBLIC, "old": OLD_PUBLIC})
 
 
 def _base64(value: bytes) -> str:
@@ -101,7 +106,7 @@ def test_a_token_has_the_form_of_rfc_9068() -> None:
 
 def test_a_token_of_an_older_key_is_good_for_its_life() -> None:
     """A new signing key does not end the tokens of the one before."""
-    older = AccessTokens(issuer=ISSUER, signing=("old", OLD_PRIVATE), public_keys={"old": OLD_PUBLIC})
+    older = _issuing("old", OLD_PRIVATE, {"old": OLD_PUBLIC})
     assert _tokens().check(older.issue(CLAIMS, at=START), at=START) == CLAIMS
 
 
@@ -280,12 +285,12 @@ def test_only_ed25519_keys_are_taken() -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(TypeError):
-        AccessTokens(issuer=ISSUER, signing=("new", PRIVATE), public_keys={"new": pem.decode()})
+        _issuing("new", PRIVATE, {"new": pem.decode()})
 
 
 def test_new_signing_keys_are_not_made_twice() -> None:
     """Each is its own, and its public half belongs to it."""
     private, public = new_signing_key()
     assert private not in (PRIVATE, OLD_PRIVATE, FOREIGN_PRIVATE)
-    tokens = AccessTokens(issuer=ISSUER, signing=("k", private), public_keys={"k": public})
+    tokens = _issuing("k", private, {"k": public})
     assert tokens.check(tokens.issue(CLAIMS, at=START), at=START) == CLAIMS

@@ -1,6 +1,16 @@
 """Every table, and why it is one. Every time is an Instant; every amount is text, as it was written."""
 
-from gateway.storage.tables.access import clients, grants, gstins, organisations, token_keys
+from gateway.storage.tables.access import (
+    api_keys,
+    client_assertions,
+    client_keys,
+    clients,
+    grants,
+    gstins,
+    organisations,
+    revoked_tokens,
+    token_keys,
+)
 from gateway.storage.tables.base import metadata
 from gateway.storage.tables.evidence import audit, blobs
 from gateway.storage.tables.ledger import documents
@@ -8,9 +18,12 @@ from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_s
 from gateway.storage.tables.work import attempts, idempotency_keys, identities, lanes, leaders, operations
 
 __all__ = [
+    "api_keys",
     "attempts",
     "audit",
     "blobs",
+    "client_assertions",
+    "client_keys",
     "clients",
     "documents",
     "grants",
@@ -25,6 +38,7 @@ __all__ = [
     "portal_accounts",
     "portal_keys",
     "portal_sessions",
+    "revoked_tokens",
     "routes",
     "token_keys",
 ]

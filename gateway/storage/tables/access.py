@@ -34,6 +34,8 @@ clients = Table(
     Column("org_id", ForeignKey("organisations.id"), nullable=False),
     Column("name", String(200), nullable=False),
     Column("secret_digest", LargeBinary, nullable=False),  # keyed: HMAC-SHA-256 with a pepper
+    Column("former_secret_digest", LargeBinary),  # the one before, while programs change over to the new one
+    Column("former_secret_until", Instant),
     Column("respond_async", Boolean, nullable=False, default=False),  # the in-product flow is its default
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),  # null: live
@@ -56,4 +58,49 @@ token_keys = Table(
     Column("private_sealed", LargeBinary, nullable=False),
     Column("public_pem", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("retired_at", Instant),  # from then on its tokens are no longer good
+)
+
+client_keys = Table(
+    "client_keys",
+    metadata,
+    Column("client_id", ForeignKey("clients.id"), primary_key=True),
+    Column("kid", String(64), primary_key=True),
+    Column("algorithm", String(8), nullable=False),  # fixed with the key: a token never chooses its own
+    Column("public_pem", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+client_assertions = Table(
+    "client_assertions",  # ids of assertions that were used: each is good once
+    metadata,
+    Column("client_id", String(40), primary_key=True),
+    Column("jti", String(64), primary_key=True),  # its SHA-256: what a client calls it may be of any form
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("token_id", String(64), primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    id_column(),
+    Column("environment", String(4), nullable=False),
+    Column("org_id", ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("gstin", String(15), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # keyed, like a client's secret
+    Column("hint", String(20), nullable=False),  # its form and its last characters, for people
+    Column("scopes", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),  # to the minute
 )
