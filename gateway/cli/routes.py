@@ -42,10 +42,17 @@ DEFAULT_PACE: Final = Pace("standard")
 
 
 class Purpose(StrEnum):
-    """What a portal's public key is for: sealing logins to it, or checking what it signed."""
+    """What a portal's public key is for: sealing logins to it, or checking what it signed.
+
+    Without a key of its own the e-way bill system is logged in to with the key for all logins.
+    """
 
     LOGIN = "login"
+    EWB_LOGIN = "ewb-login"
     SIGNING = "signing"
+
+
+_LOGINS: Final = (Purpose.LOGIN, Purpose.EWB_LOGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,9 @@ def add_route(
     *,
     environment: Annotated[Environment, typer.Option(help="`live` for invoices that count.")],
     base_url: Annotated[str, typer.Option(help="Where the portal's paths begin.")],
+    ewb_base_url: Annotated[
+        str, typer.Option(help="Where those of its e-way bill system begin, before /v1.03; default: below base-url.")
+    ] = "",
     client_id: Annotated[str, typer.Option(help="The GSP's client id at the portal.")],
     gsp_account: Annotated[str, typer.Option(help="Routes of one account share one limit.")],
     client_secret_file: Annotated[
@@ -92,6 +102,7 @@ def add_route(
     """Add a way to a portal, or change one. A live route is refused without the portal's keys."""
     keys = _read_keys(login_key, signing_key or [])
     _refuse_plain(environment, base_url)
+    _refuse_plain(environment, ewb_base_url or base_url)
     with opened() as wiring:
         ports = wiring.ports
         _refuse_unusable(name, environment, keys, ports)
@@ -106,6 +117,7 @@ def add_route(
             pace=pace.value,
             limits={"gstin": _limit(gstin_per_minute), "account": _limit(account_per_minute)},
             relogin_seconds_min=RELOGIN_SECONDS_MIN,
+            ewb_base_url=ewb_base_url.rstrip("/"),
         )
         access.put_route(route, ports=ports)
         _add_keys(route, keys, ports)
@@ -158,7 +170,7 @@ def _read_keys(login: Path | None, signing: Sequence[Path]) -> list[Key]:
 def _read_key(file: Path, purpose: Purpose, *, kid: str | None = None) -> Key:
     """A key file. Raises Misconfigured when it is not what a portal publishes."""
     pem = file.read_bytes()
-    if purpose is Purpose.LOGIN:
+    if purpose in _LOGINS:
         pem = _public_pem(pem)
         kid = kid or f"login-{hashlib.sha256(pem).hexdigest()[:_KEY_DIGITS]}"
     name = SigningKeys(monotonic=lambda: 0.0).add(pem, kid=kid)
@@ -192,7 +204,7 @@ def _refuse_unusable(name: str, environment: Environment, keys: Sequence[Key], p
         )
     there = {key.purpose for key in keys}
     there |= {purpose for purpose in Purpose if ports.routebook.portal_keys(route=name, purpose=purpose.value)}
-    missing = [purpose for purpose in Purpose if purpose not in there]
+    missing = [purpose for purpose in (Purpose.LOGIN, Purpose.SIGNING) if purpose not in there]
     if environment is Environment.LIVE and missing:
         raise Misconfigured(
             "route-keys-missing",
@@ -222,12 +234,15 @@ def _route_json(route: Route, ports: Ports) -> dict[str, Any]:
         "name": route.name,
         "environment": route.environment.value,
         "base_url": route.base_url,
+        "ewb_base_url": route.ewb_base_url or None,
         "gsp_account": route.gsp_account,
         "per_minute": {
             kind: limit.calls * MINUTE_SECONDS // limit.seconds for kind, limit in sorted(route.limits.items())
         },
         "pace": route.pace,
         "check_digit": route.enforce_check_digit,
-        "login_keys": list(ports.routebook.portal_keys(route=route.name, purpose=Purpose.LOGIN.value)),
+        "login_keys": [
+            kid for purpose in _LOGINS for kid in ports.routebook.portal_keys(route=route.name, purpose=purpose.value)
+        ],
         "signing_keys": list(ports.routebook.portal_keys(route=route.name, purpose=Purpose.SIGNING.value)),
     }

@@ -64,8 +64,13 @@ def login_data(*, user_name: str, password: str, app_key: bytes, public_key_pem:
     Raises Misconfigured when the key is no usable RSA public key, or when the JSON is longer than the key can take
     (183 bytes for 2048 bits): RSA encrypts one short text only, and the Base64 inside is part of the protocol.
     """
-    public_key = _public_key(public_key_pem)
     login = _login_json(user_name=user_name, password=password, app_key=app_key, force_refresh=force_refresh)
+    return seal_login(login, public_key_pem)
+
+
+def seal_login(login: bytes, public_key_pem: bytes) -> str:
+    """The JSON text of a login, as every system of the portals takes it. Raises as `login_data`."""
+    public_key = _public_key(public_key_pem)
     bytes_max = login_json_bytes_max(public_key.key_size)
     if len(login) > bytes_max:
         raise Misconfigured(

@@ -10,13 +10,10 @@ a page of HTML, half an answer, or a body that contradicts itself. Nothing here 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from gateway.domain.calendar import read_portal_time
@@ -124,6 +121,22 @@ Answer = Success | Failure | Unreadable
 
 def read(status: int, body: bytes) -> Answer:
     """What an answer says, by its HTTP status and its bytes. Never raises: what is not understood is Unreadable."""
+    members = opened(status, body)
+    return members if isinstance(members, Unreadable) else _answer(members, accepted=is_success(status))
+
+
+def is_success(status: int) -> bool:
+    """Whether HTTP itself says that all went well."""
+    return status in _HTTP_OK
+
+
+def is_code(text: str) -> bool:
+    """Whether a text can be an error code of a portal."""
+    return len(text) <= CODE_CHARACTERS_MAX and _CODE.fullmatch(text) is not None
+
+
+def opened(status: int, body: bytes) -> Mapping[str, Any] | Unreadable:
+    """The members of an answer under lower-case names, one of them its status; Unreadable for what is no envelope."""
     if status >= _HTTP_SERVER_FAULT:
         return Unreadable(f"HTTP {status}")
     if status not in _HTTP_OK and (status < _HTTP_OK.start or status in _HTTP_REDIRECT):
@@ -131,16 +144,16 @@ def read(status: int, body: bytes) -> Answer:
     if len(body) > ANSWER_BYTES_MAX:
         return Unreadable(f"{len(body)} bytes, more than {ANSWER_BYTES_MAX}")
     try:
-        members = _folded(portal_json.read(body))
+        members = portal_json.members(portal_json.read(body))
     except ValueError:
         return Unreadable(_reason_of_no_json(status, body))
     if members is None or "status" not in members:
         return Unreadable(_reason_of_no_envelope(status, body))
-    return _answer(members, accepted=status in _HTTP_OK)
+    return members
 
 
 def _answer(members: Mapping[str, Any], *, accepted: bool) -> Answer:
-    status = _plain_text(members["status"])
+    status = portal_json.plain_text(members["status"])
     errors = _errors(members.get("errordetails"))
     if errors is None:
         return Unreadable("ErrorDetails in no known form")
@@ -156,7 +169,7 @@ def _answer(members: Mapping[str, Any], *, accepted: bool) -> Answer:
 
 def _success(data: Any, info: Info) -> Answer:
     if isinstance(data, str):
-        data = _read_if_json(data) or None
+        data = portal_json.read_if_json(data) or None
     if data is None or isinstance(data, str | dict):
         return Success(data, info)
     return Unreadable("Data in no known form")
@@ -164,7 +177,7 @@ def _success(data: Any, info: Info) -> Answer:
 
 def _errors(details: Any) -> tuple[PortalError, ...] | None:
     """The errors of ErrorDetails in any of its forms; empty when there are none; None when one of them is unclear."""
-    details = _opened(details)
+    details = portal_json.unwrapped(details)
     if details in (None, "", [], {}):
         return ()
     if isinstance(details, dict):
@@ -177,11 +190,11 @@ def _errors(details: Any) -> tuple[PortalError, ...] | None:
 
 
 def _error(entry: Any) -> PortalError | None:
-    members = _folded(entry)
+    members = portal_json.members(entry)
     if members is None:
         return None
-    code = _plain_text(members.get("errorcode"))
-    if code is None or len(code) > CODE_CHARACTERS_MAX or not _CODE.fullmatch(code):
+    code = portal_json.plain_text(members.get("errorcode"))
+    if code is None or not is_code(code):
         return None
     message = members.get("errormessage")
     return PortalError(code, message.strip()[:MESSAGE_CHARACTERS_MAX] if isinstance(message, str) else "")
@@ -189,7 +202,7 @@ def _error(entry: Any) -> PortalError | None:
 
 def _info(details: Any) -> Info:
     """The info blocks. One that is unclear is kept without a code: it must not spoil the answer that it comes with."""
-    details = _read_if_json(details)
+    details = portal_json.read_if_json(details)
     if details in (None, "", [], {}):
         return Info()
     entries = details if isinstance(details, list) else [details]
@@ -197,24 +210,24 @@ def _info(details: Any) -> Info:
 
 
 def _block(entry: Any) -> InfoBlock:
-    members = _folded(entry)
-    code = _plain_text(members.get("infcd")) if members else None
+    members = portal_json.members(entry)
+    code = portal_json.plain_text(members.get("infcd")) if members else None
     if members is None or code is None:
         return InfoBlock("", entry)
-    return InfoBlock(code.upper(), _read_if_json(members.get("desc")))
+    return InfoBlock(code.upper(), portal_json.read_if_json(members.get("desc")))
 
 
 def _duplicate(desc: Any) -> Duplicate | None:
-    members = _folded(desc[0] if isinstance(desc, list) and desc else desc)
-    irn = _plain_text(members.get("irn")) if members else None
+    members = portal_json.members(desc[0] if isinstance(desc, list) and desc else desc)
+    irn = portal_json.plain_text(members.get("irn")) if members else None
     if members is None or irn is None or not is_irn(irn.lower()):
         return None
-    ack_no = _plain_text(members.get("ackno"))
+    ack_no = portal_json.plain_text(members.get("ackno"))
     return Duplicate(
         irn=irn.lower(),
         ack_no=ack_no if ack_no is not None and _DIGITS.fullmatch(ack_no) else None,
         ack_at=_time(members.get("ackdt")),
-        irp=_plain_text(members.get("regirp")),
+        irp=portal_json.plain_text(members.get("regirp")),
     )
 
 
@@ -223,43 +236,6 @@ def _time(value: Any) -> datetime | None:
         return read_portal_time(value.strip()) if isinstance(value, str) else None
     except (ValueError, OverflowError):  # OverflowError: a year before 1 once it is taken to UTC
         return None
-
-
-def _folded(value: Any) -> dict[str, Any] | None:
-    """An object's members under lower-case names, as portals vary the case; None for all else, or if two become one."""
-    if not isinstance(value, dict):
-        return None
-    members = {name.lower(): each for name, each in value.items()}
-    return members if len(members) == len(value) else None
-
-
-def _plain_text(value: Any) -> str | None:
-    """A code or a number as text: `1`, `"1"` and `" 1 "` are one. None for anything else, and for blanks."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    return str(value).strip() or None
-
-
-def _read_if_json(value: Any) -> Any:
-    """What stands inside a text that is an object or a list of JSON; anything else as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return value
-    try:
-        return portal_json.read(value)
-    except ValueError:
-        return value
-
-
-def _opened(value: Any) -> Any:
-    """As `_read_if_json`, also when the JSON is in Base64, as the documents of API v1.03 have it."""
-    value = _read_if_json(value)
-    if not isinstance(value, str):
-        return value
-    try:
-        inside = base64.b64decode(value.strip(), validate=True)
-        return _read_if_json(inside.decode())
-    except (binascii.Error, ValueError):
-        return value
 
 
 def _reason_of_no_json(status: int, body: bytes) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp import codes, crypto, endpoints, envelope
 from gateway.irp.codes import Disposition
+from gateway.irp.dialect import JSON, Dialect
+from gateway.irp.dialects import DIALECTS
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.permits import Permits
 from gateway.irp.session import Sessions
@@ -45,14 +47,16 @@ class Exchange:
         payload: bytes | None = None,
     ) -> Told | envelope.Failure | Outcome:
         """The portal's Yes (decrypted), its No, or an Outcome when neither came."""
-        session = self._sessions.current(self.route, self._account, permits=self._permits, keep_lease=keep_lease)
+        session = self._sessions.current(
+            self.route, self._account, system=endpoint.system, permits=self._permits, keep_lease=keep_lease
+        )
         if isinstance(session, Outcome):
             return session
         answer = self._once(endpoint, session, keep_lease, key=key, params=params or {}, payload=payload)
         if not _session_ended(answer):
             return answer
         session = self._sessions.replace(
-            self.route, self._account, session, permits=self._permits, keep_lease=keep_lease
+            self.route, self._account, session, system=endpoint.system, permits=self._permits, keep_lease=keep_lease
         )
         if isinstance(session, Outcome):
             return session
@@ -71,6 +75,7 @@ class Exchange:
         params: Mapping[str, str],
         payload: bytes | None,
     ) -> Told | envelope.Failure | Outcome:
+        dialect = DIALECTS[endpoint.system]
         refused = self._permits.use()
         if refused is not None:
             return refused
@@ -79,30 +84,31 @@ class Exchange:
             reply = self._wire.send(
                 endpoint.method,
                 endpoints.url(self.route, endpoint, key=key),
-                headers=endpoints.headers(self.route, self._account, session) | {"Content-Type": "application/json"},
+                headers=dialect.headers(self.route, self._account, session) | JSON,
                 params=params,
-                body=None if payload is None else _sealed(payload, session),
+                body=None if payload is None else dialect.sealed(endpoint, payload, session),
             )
         except UnreachedError as error:
             return Outcome(meaning=Meaning.UNREACHED, message=f"The portal was not reached: {error}.", silent=True)
         except LostError as error:
             return Outcome(meaning=Meaning.UNKNOWN, message=f"The portal's answer was lost: {error}.", silent=True)
-        return self._read(reply, session)
+        return self._read(reply, session, dialect)
 
-    def _read(self, reply: Reply, session: Session) -> Told | envelope.Failure | Outcome:
-        answer = envelope.read(reply.status, reply.body)
+    def _read(self, reply: Reply, session: Session, dialect: Dialect) -> Told | envelope.Failure | Outcome:
+        answer = dialect.read(reply.status, reply.body)
         if reply.status == HTTP_TOO_MANY or _is_throttle(answer):
             return self._throttled(reply, answer)
         if isinstance(answer, envelope.Failure):
             return answer
         if isinstance(answer, envelope.Unreadable):
             return _unknown(f"The portal's answer cannot be read: {answer.reason}.", reply.body)
-        if not isinstance(answer.data, str):
-            return _unknown("The portal's success has no data.", reply.body)
         try:
-            return Told(crypto.decrypt(answer.data, session.session_key), answer.info)
+            data = dialect.opened(answer, session)
         except crypto.CannotDecrypt:
             return _unknown("The portal's answer cannot be decrypted.", reply.body)
+        if data is None:
+            return _unknown("The portal's success has no data.", reply.body)
+        return Told(data, answer.info)
 
     def _throttled(self, reply: Reply, answer: envelope.Answer) -> Outcome:
         seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
@@ -114,10 +120,6 @@ class Exchange:
             message=error.message if error else "The portal takes no more calls for now.",
             retry_after_seconds=seconds,
         )
-
-
-def _sealed(payload: bytes, session: Session) -> bytes:
-    return b'{"Data":"%s"}' % crypto.encrypt(payload, session.session_key).encode("ascii")
 
 
 def _session_ended(answer: Told | envelope.Failure | Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""The login, and the session that all workers of an account share.
+"""The login, and the session that all workers of an account share: one for each system of the portal.
 
 A session is renewed by one worker at a time, which holds a lease on its row; the others take what it stored. It is
 renewed a little before it ends, each worker at another moment, and at once when the portal says that it is no longer
@@ -9,23 +9,30 @@ throw each other out for ever.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.audit import Action, Record
-from gateway.domain.calendar import read_portal_time
 from gateway.domain.identifiers import AUDIT_PREFIX
 from gateway.domain.operations import HoldCause
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp import codes, crypto, endpoints, envelope
 from gateway.irp.codes import Disposition
+from gateway.irp.dialect import JSON, Dialect
+from gateway.irp.dialects import DIALECTS
+from gateway.irp.endpoints import EINVOICE
 from gateway.irp.permits import Permits
 from gateway.irp.wire import HTTP_TOO_MANY, LostError, UnreachedError, Wire, retry_after
 from gateway.ports import Clock, Ids, PortalAccount, Route, Routebook, Session
 
-SYSTEM: Final = "einvoice"
+_OF_THE_ACCOUNT: Final = EINVOICE
+"""A login that this system refuses is refused for good; of another it is known that the user may not be enrolled there,
+which must not keep invoices waiting."""
+REFUSED_PAUSE_SECONDS: Final = 3600
+"""How long no other login is tried in a system that refused one. The e-way bill system locks a user out for a while
+after five tries within a quarter of an hour."""
 FORCE_REFRESH_BEFORE: Final = timedelta(minutes=10)
 """Only within the last ten minutes of a token's life does the portal give a new one (NIC, authentication v1.04)."""
 _RENEW_BEFORE_MIN: Final = timedelta(minutes=2)
@@ -45,53 +52,67 @@ class Sessions:
         self._clock = clock
         self._ids = ids
         self._worker = worker
-        self._known: dict[str, Session] = {}
-        self._paused_until: dict[tuple[str, datetime | None], float] = {}
+        self._known: dict[tuple[str, str], Session] = {}
+        self._paused: dict[tuple[str, str, datetime | None], tuple[float, Outcome | None]] = {}
         self._renew_before = _RENEW_BEFORE_MIN + ids.fraction() * _RENEW_BEFORE_SPREAD
         self._lock = threading.Lock()
 
     def current(
-        self, route: Route, account: PortalAccount, *, permits: Permits, keep_lease: Callable[[], None]
+        self,
+        route: Route,
+        account: PortalAccount,
+        *,
+        permits: Permits,
+        keep_lease: Callable[[], None],
+        system: str = EINVOICE,
     ) -> Session | Outcome:
         """A session that is good for now, logging in if there is none; or why there is none."""
-        session = self._usable(account)
+        session = self._usable(account, system)
         if session is not None:
             return session
-        return self._renewed(route, account, permits=permits, keep_lease=keep_lease)
+        return self._renewed(route, account, system, permits=permits, keep_lease=keep_lease)
 
     def replace(
-        self, route: Route, account: PortalAccount, stale: Session, *, permits: Permits, keep_lease: Callable[[], None]
+        self,
+        route: Route,
+        account: PortalAccount,
+        stale: Session,
+        *,
+        permits: Permits,
+        keep_lease: Callable[[], None],
+        system: str = EINVOICE,
     ) -> Session | Outcome:
         """Another session than `stale`, which the portal no longer takes."""
         with self._lock:
-            if self._known.get(account.id) == stale:
-                del self._known[account.id]
-        stored = self._routebook.session(account.id, system=SYSTEM)
+            if self._known.get((account.id, system)) == stale:
+                del self._known[account.id, system]
+        stored = self._routebook.session(account.id, system=system)
         if stored is not None and stored.generation > stale.generation:
-            return self._remember(stored)
+            return self._remember(stored, system)
         age = (self._clock.now() - stale.renewed_at).total_seconds()
         if age < route.relogin_seconds_min:
             return _later("The session is being thrown out again and again.", round(route.relogin_seconds_min - age))
-        return self._renewed(route, account, stale=stale, permits=permits, keep_lease=keep_lease)
+        return self._renewed(route, account, system, stale=stale, permits=permits, keep_lease=keep_lease)
 
-    def _usable(self, account: PortalAccount) -> Session | None:
-        known = self._known.get(account.id)
+    def _usable(self, account: PortalAccount, system: str) -> Session | None:
+        known = self._known.get((account.id, system))
         if known is None or not self._fresh(known):
-            known = self._routebook.session(account.id, system=SYSTEM)
-        return self._remember(known) if known is not None and self._fresh(known) else None
+            known = self._routebook.session(account.id, system=system)
+        return self._remember(known, system) if known is not None and self._fresh(known) else None
 
     def _fresh(self, session: Session) -> bool:
         return self._clock.now() < session.expires_at - self._renew_before
 
-    def _remember(self, session: Session) -> Session:
+    def _remember(self, session: Session, system: str) -> Session:
         with self._lock:
-            self._known[session.account_id] = session
+            self._known[session.account_id, system] = session
         return session
 
     def _renewed(
         self,
         route: Route,
         account: PortalAccount,
+        system: str,
         *,
         permits: Permits,
         keep_lease: Callable[[], None],
@@ -99,20 +120,21 @@ class Sessions:
     ) -> Session | Outcome:
         """Log in, or wait for whoever is doing so."""
         waited_until = self._clock.monotonic() + _OTHERS_LOGIN_SECONDS_MAX
-        pause = self._paused_until.get((account.id, account.changed_at), 0.0) - self._clock.monotonic()
+        paused_until, refused = self._paused.get((account.id, system, account.changed_at), (0.0, None))
+        pause = paused_until - self._clock.monotonic()
         if pause > 0:
-            return _later("The last login failed a moment ago.", max(1, round(pause)))
+            return refused or _later("The last login failed a moment ago.", max(1, round(pause)))
         while True:
-            stored = self._routebook.session(account.id, system=SYSTEM)
+            stored = self._routebook.session(account.id, system=system)
             if stored is not None and self._fresh(stored) and (stale is None or stored.generation > stale.generation):
-                return self._remember(stored)
+                return self._remember(stored, system)
             generation = stored.generation if stored is not None else 0
             at = self._clock.now()
             token = self._routebook.lease_session(
-                account.id, system=SYSTEM, generation=generation, at=at, until=at + _LEASE
+                account.id, system=system, generation=generation, at=at, until=at + _LEASE
             )
             if token is not None:
-                return self._log_in(route, account, stored, token=token, permits=permits, keep_lease=keep_lease)
+                return self._log_in(route, account, system, stored, token=token, permits=permits, keep_lease=keep_lease)
             if self._clock.monotonic() > waited_until:
                 return _later("Another worker is logging in.", 2)
             self._clock.sleep(_LOOK_SECONDS)
@@ -121,6 +143,7 @@ class Sessions:
         self,
         route: Route,
         account: PortalAccount,
+        system: str,
         stored: Session | None,
         *,
         token: str,
@@ -129,28 +152,37 @@ class Sessions:
     ) -> Session | Outcome:
         result: Session | Outcome | None = None
         try:
-            result = permits.use() or self._ask(route, account, stored, permits=permits, keep_lease=keep_lease)
+            result = permits.use() or self._ask(route, account, system, stored, permits=permits, keep_lease=keep_lease)
             if isinstance(result, Session):
-                record = self._audited(account, Action.SESSION_RENEWED, generation=result.generation)
-                if not self._routebook.store_session(result, system=SYSTEM, token=token, record=record):
+                record = self._audited(account, Action.SESSION_RENEWED, generation=result.generation, system=system)
+                if not self._routebook.store_session(result, system=system, token=token, record=record):
                     return _later("The login took longer than its lease.", 1)
-                return self._remember(result)
+                return self._remember(result, system)
         finally:
             if not isinstance(result, Session):
-                self._routebook.release_session(account.id, system=SYSTEM, token=token)
-        pause_seconds = max(result.retry_after_seconds or 0, route.relogin_seconds_min)
-        self._paused_until[account.id, account.changed_at] = self._clock.monotonic() + pause_seconds
-        if result.meaning is Meaning.HELD and result.hold_cause is HoldCause.CREDENTIALS:
-            record = self._audited(account, Action.CREDENTIALS_REFUSED, code=result.code)
-            self._routebook.refuse_account(
-                account.id, code=result.code or "unknown", record=record, tried=account.changed_at
-            )
+                self._routebook.release_session(account.id, system=system, token=token)
+        self._pause(route, account, system, result)
         return result
+
+    def _pause(self, route: Route, account: PortalAccount, system: str, result: Outcome) -> None:
+        """Keep the next login from coming too soon; one that was refused, from coming at all, until it is changed."""
+        refused = result.meaning is Meaning.HELD and result.hold_cause is HoldCause.CREDENTIALS
+        for_good = refused and system == _OF_THE_ACCOUNT
+        least = REFUSED_PAUSE_SECONDS if refused and not for_good else route.relogin_seconds_min
+        until = self._clock.monotonic() + max(result.retry_after_seconds or 0, least)
+        self._paused[account.id, system, account.changed_at] = until, result if refused else None
+        if refused:
+            record = self._audited(account, Action.CREDENTIALS_REFUSED, code=result.code, system=system)
+            if for_good:
+                self._routebook.refuse_account(
+                    account.id, code=result.code or "unknown", record=record, tried=account.changed_at
+                )
 
     def _ask(
         self,
         route: Route,
         account: PortalAccount,
+        system: str,
         stored: Session | None,
         *,
         permits: Permits,
@@ -158,56 +190,62 @@ class Sessions:
     ) -> Session | Outcome:
         """The login call itself. It has no effect on any document, so nothing of it is ambiguous."""
         keep_lease()
+        dialect = DIALECTS[system]
         app_key = crypto.new_app_key(self._ids.random_bytes)
         at = self._clock.now()
         force = stored is not None and at < stored.expires_at <= at + FORCE_REFRESH_BEFORE
-        data = crypto.login_data(
-            user_name=account.user_name,
-            password=account.password,
-            app_key=app_key,
-            public_key_pem=self._login_key(route),
-            force_refresh=force,
-        )
+        public_key = self._login_key(route, dialect.login_key_purposes)
         try:
             reply = self._wire.send(
-                endpoints.AUTHENTICATE.method,
-                endpoints.url(route, endpoints.AUTHENTICATE),
-                headers=endpoints.headers(route, account) | {"Content-Type": "application/json"},
+                dialect.authenticate.method,
+                endpoints.url(route, dialect.authenticate),
+                headers=dialect.headers(route, account, None) | JSON,
                 params={},
-                body=b'{"Data":"%s"}' % data.encode("ascii"),
+                body=dialect.login(account, app_key=app_key, public_key_pem=public_key, force=force),
             )
         except (UnreachedError, LostError) as error:
             return replace(_later(f"No answer to the login: {error}.", None), silent=True)
-        answer = envelope.read(reply.status, reply.body)
+        answer = dialect.read(reply.status, reply.body)
         if reply.status == HTTP_TOO_MANY:
             seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
             permits.punish(seconds)
             return _later("The portal takes no more logins for now.", seconds)
         if isinstance(answer, envelope.Success):
-            return self._session(account, stored, answer, app_key)
+            return self._session(account, dialect, stored, answer, app_key, at=at)
         if isinstance(answer, envelope.Failure):
             return refusal(answer)
         return _later(f"The answer to the login cannot be read: {answer.reason}.", None)
 
     def _session(
-        self, account: PortalAccount, stored: Session | None, answer: envelope.Success, app_key: bytes
+        self,
+        account: PortalAccount,
+        dialect: Dialect,
+        stored: Session | None,
+        answer: envelope.Success,
+        app_key: bytes,
+        *,
+        at: datetime,
     ) -> Session | Outcome:
-        data = answer.data if isinstance(answer.data, dict) else {}
         try:
-            return Session(
-                account_id=account.id,
-                generation=(stored.generation if stored is not None else 0) + 1,
-                token=str(data["AuthToken"]),
-                session_key=crypto.unwrap_sek(str(data["Sek"]), app_key),
-                expires_at=read_portal_time(str(data["TokenExpiry"])),
-                renewed_at=self._clock.now(),
-            )
-        except (KeyError, ValueError, OverflowError):
+            login = dialect.logged_in(answer, app_key, at=at)
+        except (KeyError, TypeError, ValueError, OverflowError):
             return _later("The answer to the login has no usable token, key and expiry.", None)
+        return Session(
+            account_id=account.id,
+            generation=(stored.generation if stored is not None else 0) + 1,
+            token=login.token,
+            session_key=login.session_key,
+            expires_at=login.expires_at,
+            renewed_at=self._clock.now(),
+        )
 
-    def _login_key(self, route: Route) -> bytes:
-        keys = self._routebook.portal_keys(route=route.name, purpose="login")
-        return list(keys.values())[-1].encode() if keys else b""
+    def _login_key(self, route: Route, purposes: Sequence[str]) -> bytes:
+        """The newest key of the first purpose that has one."""
+        for purpose in purposes:
+            keys = self._routebook.portal_keys(route=route.name, purpose=purpose)
+            if keys:
+                return list(keys.values())[-1].encode()
+        return b""
 
     def _audited(self, account: PortalAccount, action: Action, **facts: int | str | None) -> Record:
         return Record(

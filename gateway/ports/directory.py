@@ -49,7 +49,10 @@ class Seller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One way to a portal. `limits` are per taxpayer (`gstin`) and for the whole GSP account (`account`)."""
+    """One way to a portal. `limits` are per taxpayer (`gstin`) and for the whole GSP account (`account`).
+
+    `ewb_base_url` is that of the portal's e-way bill system; empty: it is below `base_url`, as at the portals' sandbox.
+    """
 
     name: str
     environment: Environment
@@ -61,6 +64,7 @@ class Route:
     pace: str
     limits: Mapping[str, Limit]
     relogin_seconds_min: int
+    ewb_base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ class SqlRoutebook:
             "enforce_check_digit": route.enforce_check_digit,
             "pace": route.pace,
             "limits": {name: asdict(limit) for name, limit in route.limits.items()}
-            | {"relogin_seconds_min": route.relogin_seconds_min},
+            | {"relogin_seconds_min": route.relogin_seconds_min, "ewb_base_url": route.ewb_base_url},
             "created_at": record.at,
         }
         self._put(routes, row, keys=("name",), record=record)
@@ -195,7 +195,7 @@ class SqlRoutebook:
 
     def _read_route(self, row: RowMapping) -> Route:
         limits = dict(row["limits"])
-        relogin_seconds_min = limits.pop("relogin_seconds_min")
+        relogin_seconds_min, ewb_base_url = limits.pop("relogin_seconds_min"), limits.pop("ewb_base_url", "")
         return Route(
             name=row["name"],
             environment=Environment(row["environment"]),
@@ -207,6 +207,7 @@ class SqlRoutebook:
             pace=row["pace"],
             limits={name: Limit(**limit) for name, limit in limits.items()},
             relogin_seconds_min=relogin_seconds_min,
+            ewb_base_url=ewb_base_url,
         )
 
     def _put(self, table: Any, row: dict[str, Any], *, keys: tuple[str, ...], record: Record) -> None:
