@@ -30,6 +30,9 @@ from jsonschema.validators import extend
 
 from gateway.domain.faults import Fault
 
+INV_01: Final = "inv-01/1.1"
+"""The schema of invoices and notes."""
+
 FAULTS_MAX: Final = 100
 """Faults in one answer. Nobody mends more by hand at once, and an answer stays readable. The last counts the rest."""
 
@@ -49,7 +52,7 @@ _COMPILING: Final = threading.Lock()
 _KINDS: Final = {"string": "text in quotes", "number": "a number", "object": "an object", "array": "an array"}
 
 
-def check(document: Any, schema: str = "inv-01/1.1") -> list[Fault]:
+def check(document: Any, schema: str = INV_01) -> list[Fault]:
     """All faults of form in a document, in the order of the form; an empty list when it is right.
 
     `document` is what `strict_json.read` gave: numbers are int or Decimal. `schema` names a file below `schemas`,
@@ -163,15 +166,16 @@ def _rules(
     schema: Mapping[str, Any], *, root: Mapping[str, Any], at: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     """Every place of a schema with its rule, references resolved. The entries of an array share the array's place."""
-    rule = _resolved(schema, root=root)
+    rule = resolved(schema, root=root)
     if "items" in rule:
-        rule = {**_resolved(rule["items"], root=root), **rule}
+        rule = {**resolved(rule["items"], root=root), **rule}
     yield at, rule
     for name, inner in rule.get("properties", {}).items():
         yield from _rules(inner, root=root, at=(*at, name))
 
 
-def _resolved(schema: Mapping[str, Any], *, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(schema: Mapping[str, Any], *, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A rule with what it refers to; its own words win."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**root["$defs"][name], **schema} if name else schema
 

@@ -45,6 +45,7 @@ ROWS: Final = {
     "gateway.system": 4,
     "gateway.observability": 4,
     "gateway.ports": 5,
+    "gateway.form": 5,
     "gateway.codes": 6,
     "gateway.shape": 6,
     "gateway.qr": 6,
