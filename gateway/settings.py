@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -70,8 +71,24 @@ class Settings(BaseSettings):
     sandbox_url: str = Field(
         "", description="Base URL of the sandbox portal. Set by `mohar up`; the route `sandbox` is made for it."
     )
+    webhook_loopback: bool = Field(
+        default=False,
+        description="Whether webhooks of the test environment may be plain http on this machine. For development: on a "
+        "server that several clients share, it lets them reach what else listens there. `mohar up` sets it.",
+    )
+    webhook_denied_networks: str = Field(
+        "",
+        description="Networks that webhooks must not reach besides all that are not public, such as your own public "
+        "ones: `203.0.113.0/24, 2001:db8::/32`.",
+    )
     log_level: str = Field("INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=True, description="Logs as JSON lines for programs; false: as text for people.")
+
+    @field_validator("webhook_denied_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        _networks(text)
+        return text
 
     @property
     def lease_left_seconds_min(self) -> int:
@@ -101,9 +118,19 @@ class Settings(BaseSettings):
         return self.redis_socket_file.read_text().strip() if self.redis_socket_file.exists() else ""
 
     @property
+    def denied_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """What webhooks must not reach besides."""
+        return _networks(self.webhook_denied_networks)
+
+    @property
     def token_issuer(self) -> str:
         """What access tokens name as their issuer."""
         return self.issuer or f"http://{self.host}:{self.port}"
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Raises ValueError when one of them is no network, or has bits behind its prefix."""
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def table() -> str:

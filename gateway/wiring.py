@@ -42,6 +42,11 @@ from gateway.storage.survey import SqlSurvey
 from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
 from gateway.system import SystemClock, SystemIds
+from gateway.webhooks.addresses import AddressGuard
+from gateway.webhooks.connections import Connections
+from gateway.webhooks.resolving import Resolver
+from gateway.webhooks.sender import HttpSender
+from gateway.webhooks.signing import SigningSecrets
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +110,22 @@ class Wiring:
     def _wire(self) -> Wire:
         transport = self._outside.transport if self._outside else None
         return Wire(self.clock, call_seconds=self.settings.call_seconds, transport=transport)
+
+    @cached_property
+    def addresses(self) -> AddressGuard:
+        """Where events may go."""
+        settings = self.settings
+        return AddressGuard(Resolver(), loopback=settings.webhook_loopback, denied=settings.denied_networks)
+
+    @cached_property
+    def sender(self) -> HttpSender:
+        """The wire to receivers of events."""
+        return HttpSender(clock=self.clock, guard=self.addresses, connections=Connections(self.clock))
+
+    @cached_property
+    def webhook_secrets(self) -> SigningSecrets:
+        """Secrets that sign events."""
+        return SigningSecrets(self.ids.random_bytes)
 
     def patient_redis(self) -> Redis:
         """A connection of its own for an RQ worker, which waits on it for jobs."""
@@ -185,6 +206,8 @@ class Wiring:
         """Give all connections back."""
         if "ports" in self.__dict__:
             self._wire.close()
+        if "sender" in self.__dict__:
+            self.sender.close()
         if "database" in self.__dict__:
             self.database.close()
         if "redis" in self.__dict__:

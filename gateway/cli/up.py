@@ -52,6 +52,7 @@ class Stack:
             "MOHAR_DATA_DIR": str(self.data),
             "MOHAR_PORT": str(self.port),
             "MOHAR_SANDBOX_URL": self.sandbox_url,
+            "MOHAR_WEBHOOK_LOOPBACK": os.environ.get("MOHAR_WEBHOOK_LOOPBACK", "true"),  # receivers run here too
         } | dict(extra or {})
         own = {name.removeprefix("MOHAR_").lower(): value for name, value in given.items()}
         self._settings = Settings.model_validate(Settings().model_dump() | own)

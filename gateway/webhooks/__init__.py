@@ -1,0 +1,1 @@
+"""The wire to the receivers of events: where it goes, what it says, and how it takes the answer."""

@@ -1,0 +1,61 @@
+"""What a receiver's answer means, and what of it may be shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.ports import Verdict
+
+RETRY_AFTER_SECONDS_MAX: Final = 21_600
+"""Six hours, the longest pause of the standard retry policy. A longer wish is cut to it."""
+
+_OK: Final = range(200, 300)
+_VERDICTS: Final[Mapping[int, Verdict]] = {
+    410: Verdict.GONE,
+    429: Verdict.SLOW_DOWN,
+    502: Verdict.SLOW_DOWN,
+    504: Verdict.SLOW_DOWN,
+}
+_HTTP_DATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
+_DIGITS_MAX: Final = 9
+_SHOWN_CONTROLS: Final = frozenset("\n\t")
+_ENCODING_CHARACTERS_MAX: Final = 20
+
+
+def verdict(status: int) -> Verdict:
+    """2xx alone is success: a redirect is none, for it says that the event was not taken."""
+    return Verdict.DELIVERED if status in _OK else _VERDICTS.get(status, Verdict.FAILED)
+
+
+def retry_after(text: str, *, at: datetime) -> int | None:
+    """The seconds that an answer asks for before the next try, bounded. None when it says nothing that can be read.
+
+    Source: RFC 9110, 10.2.3: a number of seconds, or a date in its one form that is still written.
+    """
+    if text.isascii() and text.isdigit():
+        seconds = int(text[:_DIGITS_MAX])
+    else:
+        try:
+            until = datetime.strptime(text, _HTTP_DATE).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        seconds = int((until - at).total_seconds())
+    return min(max(seconds, 1), RETRY_AFTER_SECONDS_MAX)
+
+
+def shown(body: bytes, *, encoding: str) -> str:
+    """The beginning of a body as text that does nothing to a terminal, a page or a database. Nothing is unpacked."""
+    if encoding.lower() not in {"", "identity"}:
+        return f"(packed as {_harmless(encoding[:_ENCODING_CHARACTERS_MAX])}, not shown)"
+    return _harmless(body.decode("utf-8", errors="replace"))
+
+
+def _harmless(text: str) -> str:
+    """Control and format characters, private ones and halves of pairs become a mark."""
+    return "".join(
+        one if one in _SHOWN_CONTROLS or unicodedata.category(one)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
+        for one in text.replace("\r\n", "\n")
+    )
