@@ -14,6 +14,7 @@ from redis.asyncio import Redis as AsyncRedis
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.auth.assertions import ClientAssertions
+from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.secrets import ClientSecrets
 from gateway.auth.tokens import TOKEN_KEY_CONTEXT, AccessTokens, SigningKeys, new_signing_key
 from gateway.auth.vault import MasterKeyVault, read_master_keys
@@ -38,6 +39,8 @@ from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.routebook import SqlRoutebook
+from gateway.storage.sealed_log import SqlSealedLog
+from gateway.storage.seals import SqlSeals
 from gateway.storage.survey import SqlSurvey
 from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
@@ -162,6 +165,9 @@ class Wiring:
             keyring=SqlKeyring(self.database),
             routebook=routebook,
             auditor=SqlAuditor(self.database),
+            seals=SqlSeals(self.database),
+            sealer=VaultSealer(vault),
+            sealed_log=SqlSealedLog(self.database),
             portals=portals,
             enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire),
             limiter=limiter,

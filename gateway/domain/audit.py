@@ -41,6 +41,9 @@ class Action(StrEnum):
     PORTAL_KEY_ADDED = "portal_key:add"
     SESSION_RENEWED = "session:renew"
     READ_BACK = "document:read_back"
+    SEAL_KEY_ADDED = "seal_key:add"
+    CALLS_RECEIVED = "calls:receive"
+    EVIDENCE_EXPORTED = "evidence:export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

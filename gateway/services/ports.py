@@ -25,6 +25,7 @@ from gateway.ports import (
     Vault,
     Work,
 )
+from gateway.ports.evidence import SealedLog, Sealer, Seals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,9 @@ class Ports:
     keyring: Keyring
     routebook: Routebook
     auditor: Auditor
+    seals: Seals
+    sealer: Sealer
+    sealed_log: SealedLog
     portals: Portals
     enquiries: Enquiries
     limiter: Limiter

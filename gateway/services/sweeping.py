@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from gateway.services import sealing
 from gateway.services.ports import Ports
 
 ROLE: Final = "sweeper"
@@ -13,6 +14,8 @@ LEADER_LEASE: Final = timedelta(seconds=10)
 """After so long without its leader, another sweeper takes over."""
 ROWS_MAX: Final = 500
 """Rows of each kind in one sweep, so that it stays well within its second; the rest is for the next."""
+SEAL_EVERY: Final = 3
+"""Sweeps between two seals: what is lost before its seal cannot be missed, and each seal costs a commit."""
 REAP_EVERY: Final = 60
 """Sweeps between two rounds of what is not urgent."""
 
@@ -26,6 +29,7 @@ class Swept:
     expired: int = 0
     rung: int = 0
     reaped: int = 0
+    sealed: int = 0
 
 
 def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
@@ -39,4 +43,15 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
         ports.upkeep.wake_relogged(at=at)
     rung = ports.bell.mend([(lane, direct) for lane, direct, _ in ports.upkeep.due_lanes(at=at)])
     reaped = ports.upkeep.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
-    return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped)
+    sealed = seal_all(holder=holder, ports=ports) if count % SEAL_EVERY == 0 else 0
+    return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped, sealed=sealed)
+
+
+def seal_all(*, holder: str, ports: Ports) -> int:
+    """Seal until less than a whole batch is left."""
+    total = 0
+    while (sealed := sealing.seal(actor=holder, ports=ports)) > 0:
+        total += sealed
+        if sealed < sealing.RECORDS_MAX:
+            break
+    return total

@@ -70,7 +70,7 @@ def test_a_changed_row_is_found_out(storage: Storage, change: dict[str, Any]) ->
     """No column can be changed without the digest telling."""
     storage.auditor.write(record("aud_1", **FULL))
     statement = update(audit_rows).where(audit_rows.c.id == "aud_1").values(**change)
-    storage.database.write(lambda connection: connection.execute(statement))
+    storage.by_force(statement)
     row = storage.rows(audit_rows)[-1]
     assert as_record(row).digest != row["digest"]
 

@@ -15,12 +15,18 @@ from gateway.storage.tables.base import metadata
 from gateway.storage.tables.evidence import audit, blobs
 from gateway.storage.tables.ledger import documents
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
 from gateway.storage.tables.work import attempts, idempotency_keys, identities, lanes, leaders, operations
 
 __all__ = [
     "api_keys",
     "attempts",
     "audit",
+    "audit_keys",
+    "audit_leaves",
+    "audit_seals",
+    "audit_series",
+    "audit_unsealed",
     "blobs",
     "client_assertions",
     "client_keys",
