@@ -97,6 +97,7 @@ def new_operation(doc_no: str = "A/1", **members: Any) -> NewOperation:
         "client_id": CLIENT,
         "kind": Kind.IRN_GENERATE,
         "direct": False,
+        "subject": irn.predict(seller_gstin=gstin, doc_type=doc_type, doc_no=doc_no, doc_date=doc_date),
         "doc_type": doc_type,
         "doc_no": doc_no,
         "doc_date": doc_date,
@@ -136,6 +137,8 @@ def operation(**members: Any) -> Operation:
         status=Status.QUEUED,
         version=1,
         direct=new.direct,
+        subject=new.subject,
+        waits_for=None,
         doc_type=new.doc_type,
         doc_no=new.doc_no,
         doc_date=new.doc_date,
@@ -157,6 +160,7 @@ def operation(**members: Any) -> Operation:
         quarantine_looks=0,
         hold_cause=None,
         kept_answer_blob=None,
+        lasting_refusal=False,
         portal_code=None,
         portal_message=None,
     )
@@ -252,7 +256,7 @@ def grant(gstin: str = GSTIN, *scopes: str) -> Grant:
 def outcome(meaning: Meaning, **members: Any) -> Outcome:
     """What a call told; a registration and a conflict come with a document."""
     if meaning in (Meaning.REGISTERED, Meaning.CONFLICT):
-        members = {"registration": registration(new_operation())} | members
+        members = {"result": registration(new_operation())} | members
     return Outcome(meaning=meaning, **members)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from gateway.domain import canonical, retries
 from gateway.domain.calendar import write_instant
+from gateway.domain.kinds import KINDS
 from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
 from gateway.ports import Document
@@ -50,14 +51,11 @@ def operation(
         "id": found.id,
         "kind": found.kind.value,
         "status": found.status.value,
+        "subject": found.subject,
         "irn": found.irn,
-        "irn_confirmed": found.status is Status.SUCCEEDED,
-        "document": {
-            "doc_type": found.doc_type,
-            "doc_no": found.doc_no,
-            "doc_date": found.doc_date.isoformat(),
-            "seller_gstin": found.gstin,
-        },
+        "irn_confirmed": found.status is Status.SUCCEEDED if KINDS[found.kind].claims_number else None,
+        "document": None if found.doc_date is None else _document_of(found, found.doc_date),
+        "waits_for": found.waits_for,
         "in_doubt": found.in_doubt,
         "attempts": found.attempts,
         "position": None if place is None else place.position,
@@ -102,12 +100,7 @@ def document(held: Document) -> dict[str, Any]:
         "status": held.status,
         **registration(registered),
         "document": _details(registered) | {"doc_date": held.doc_date.isoformat()},
-        "links": {
-            "self": f"/irn/{registered.irn}",
-            "operation": f"/operations/{held.operation_id}",
-            "qr_png": f"/irn/{registered.irn}/qr.png",
-            "qr_svg": f"/irn/{registered.irn}/qr.svg",
-        },
+        "links": _links_of(registered.irn, held.operation_id),
     }
 
 
@@ -124,7 +117,22 @@ def succeeded(done: Operation, held: Document) -> dict[str, Any]:
 
 def links(found: Operation) -> dict[str, str]:
     """Where to go on from an operation."""
-    return {"self": f"/operations/{found.id}", "irn": f"/irn/{found.irn}"}
+    about = {} if found.irn is None else {"irn": f"/irn/{found.irn}"}
+    return {"self": f"/operations/{found.id}"} | about
+
+
+def _document_of(found: Operation, doc_date: date) -> dict[str, Any]:
+    return {
+        "doc_type": found.doc_type,
+        "doc_no": found.doc_no,
+        "doc_date": doc_date.isoformat(),
+        "seller_gstin": found.gstin,
+    }
+
+
+def _links_of(irn: str, operation_id: str | None) -> dict[str, str]:
+    brought_by = {} if operation_id is None else {"operation": f"/operations/{operation_id}"}
+    return {"self": f"/irn/{irn}"} | brought_by | {"qr_png": f"/irn/{irn}/qr.png", "qr_svg": f"/irn/{irn}/qr.svg"}
 
 
 def _details(registered: Registration) -> dict[str, str | Decimal]:

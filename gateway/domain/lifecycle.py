@@ -24,11 +24,17 @@ TRANSITIONS: Final[Mapping[tuple[Status, Event], Status]] = {
     (Status.SUBMITTING, Event.REFUSED_IN_DOUBT): Status.QUARANTINED,
     (Status.SUBMITTING, Event.STILL_QUARANTINED): Status.QUARANTINED,
     (Status.SUBMITTING, Event.QUARANTINE_OVER): Status.REJECTED,
+    (Status.SUBMITTING, Event.QUARANTINE_OUTLASTED): Status.EXPIRED,
+    (Status.SUBMITTING, Event.TOO_LATE): Status.EXPIRED,
     (Status.SUBMITTING, Event.POSTPONED): Status.QUEUED,
     (Status.SUBMITTING, Event.LOST): Status.INDETERMINATE,
     (Status.SUBMITTING, Event.PUT_ON_HOLD): Status.HELD,
     (Status.SUBMITTING, Event.GIVEN_UP): Status.PARKED,
     (Status.PARKED, Event.RESUMED): Status.INDETERMINATE,
+    (Status.PARKED, Event.REGISTERED): Status.SUCCEEDED,
+    (Status.PARKED, Event.CONFLICTED): Status.CONFLICT,
+    (Status.PARKED, Event.DISOWNED): Status.REJECTED,
+    (Status.QUEUED, Event.NEEDLESS): Status.WITHDRAWN,
     (Status.QUEUED, Event.WITHDRAWN): Status.WITHDRAWN,
     (Status.HELD, Event.WITHDRAWN): Status.WITHDRAWN,
     (Status.QUEUED, Event.WINDOW_CLOSED): Status.EXPIRED,
@@ -38,8 +44,12 @@ TRANSITIONS: Final[Mapping[tuple[Status, Event], Status]] = {
 CRASHES_ALONE_MAX: Final = 3
 """Crashes of a process that ran this operation and no other, after which a person has to look at it."""
 
-NEVER_IN_DOUBT: Final = frozenset({Event.REFUSED, Event.WITHDRAWN, Event.WINDOW_CLOSED})
-"""An operation in doubt may be registered at the portal, so none of these may end it."""
+NEVER_IN_DOUBT: Final = frozenset(
+    {Event.REFUSED, Event.TOO_LATE, Event.WITHDRAWN, Event.WINDOW_CLOSED, Event.NEEDLESS},
+)
+"""An operation in doubt may have had its effect at the portal, so none of these may end it."""
+TOO_LATE_CODE: Final = "window-closed"
+"""Stands for the portal's code where an operation was not sent because its time was over."""
 
 
 class ForbiddenTransitionError(RuntimeError):
@@ -104,8 +114,14 @@ def resume(operation: Operation, *, at: datetime) -> Settlement:
     )
 
 
+def judge(operation: Operation, meaning: Meaning) -> Settlement:
+    """What a person found out of a parked operation, at the portal's own pages: that it stands there, or does not."""
+    event = Event.DISOWNED if meaning is Meaning.ABSENT else _VERDICTS[meaning]
+    return Settlement(event=event, status=advance(operation, event), due_at=None, doubtful_since=None)
+
+
 def close(operation: Operation, event: Event) -> Settlement:
-    """End an operation that never reached the portal: withdrawn, or its legal window is over."""
+    """End an operation that never reached the portal: withdrawn, needless, or its legal window is over."""
     return Settlement(event=event, status=advance(operation, event), due_at=None, doubtful_since=None)
 
 
@@ -118,19 +134,27 @@ _VERDICTS: Final[Mapping[Meaning, Event]] = {
 }
 
 
+_NOES: Final[Mapping[Meaning, Event]] = {Meaning.REFUSED: Event.REFUSED, Meaning.TOO_LATE: Event.TOO_LATE}
+
+
 def _event(operation: Operation, outcome: Outcome, *, at: datetime) -> Event:
     if outcome.meaning in _VERDICTS:
         return _VERDICTS[outcome.meaning]
-    if outcome.meaning is Meaning.REFUSED and operation.may_send:
-        return Event.REFUSED_IN_DOUBT if operation.in_doubt else Event.REFUSED
+    if outcome.meaning in _NOES and operation.may_send:
+        return Event.REFUSED_IN_DOUBT if operation.in_doubt else _NOES[outcome.meaning]
     if retries.exhausted(operation, at=at):
         return Event.GIVEN_UP
     if not operation.may_send:
         over = outcome.meaning is Meaning.ABSENT and retries.quarantine_is_over(operation.quarantine_looks + 1)
-        return Event.QUARANTINE_OVER if over else Event.STILL_QUARANTINED
+        return _end_of_quarantine(operation) if over else Event.STILL_QUARANTINED
     if operation.in_doubt or outcome.certainty is Certainty.AMBIGUOUS:
         return Event.LOST
     return Event.POSTPONED
+
+
+def _end_of_quarantine(operation: Operation) -> Event:
+    late = operation.portal_code == TOO_LATE_CODE
+    return Event.QUARANTINE_OUTLASTED if late else Event.QUARANTINE_OVER
 
 
 def _unknown(operation: Operation) -> Event:

@@ -16,9 +16,12 @@ class Environment(StrEnum):
 
 
 class Kind(StrEnum):
-    """What is asked. All kinds share one lifecycle and one engine."""
+    """What is asked. All kinds share one lifecycle and one engine; `domain.kinds` says what is particular to each."""
 
     IRN_GENERATE = "irn.generate"
+    IRN_CANCEL = "irn.cancel"
+    EWB_GENERATE = "ewb.generate"
+    EWB_CANCEL = "ewb.cancel"
 
 
 class Status(StrEnum):
@@ -78,8 +81,13 @@ class Lane:
 class Operation:
     """One row of `operations`.
 
+    `subject` is what it is done to: an IRN, or the number of an e-way bill; of one kind, one operation on a subject is
+    open at a time. The document's own identity and IRN are there where they are known; an `irn` is the predicted one
+    until it is confirmed. `waits_for` is the operation without whose success this one makes no sense.
+
     `doubtful_since` is set by the first attempt that may have reached the portal without an answer, and cleared by a
-    terminal outcome alone. `direct` tells whether a caller waits. `irn` is the predicted one until it is confirmed.
+    terminal outcome alone. `direct` tells whether a caller waits. `lasting_refusal` tells that the portal refused it
+    for what it says, so that the same would be refused again.
     """
 
     id: str
@@ -91,10 +99,12 @@ class Operation:
     status: Status
     version: int
     direct: bool
-    doc_type: str
-    doc_no: str
-    doc_date: date
-    irn: str
+    subject: str
+    doc_type: str | None
+    doc_no: str | None
+    doc_date: date | None
+    irn: str | None
+    waits_for: str | None
     content_digest: str
     payload_blob: str
     request_id: str
@@ -112,6 +122,7 @@ class Operation:
     quarantine_looks: int
     hold_cause: HoldCause | None
     kept_answer_blob: str | None
+    lasting_refusal: bool
     portal_code: str | None
     portal_message: str | None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -21,14 +21,16 @@ class Certainty(StrEnum):
 
 
 class Meaning(StrEnum):
-    """What the portal's answer, or its silence, says of the document."""
+    """What the portal's answer, or its silence, says of what was asked."""
 
     REGISTERED = "registered"
-    """It is registered with our content, signature and content checked."""
+    """It stands at the portal as we asked for it; of a document: with our content, and a signature that was checked."""
     CONFLICT = "conflict"
     """The number is registered with other content."""
     REFUSED = "refused"
     """The portal's own verdict on this request."""
+    TOO_LATE = "too_late"
+    """The time that the law gives for it is over: it was not sent, or the portal said so."""
     THROTTLED = "throttled"
     """Too many calls: nothing was done."""
     UNREACHED = "unreached"
@@ -49,6 +51,7 @@ CERTAINTY: Final[Mapping[Meaning, Certainty]] = {
     Meaning.REGISTERED: Certainty.SUCCESS,
     Meaning.CONFLICT: Certainty.NO_EFFECT,
     Meaning.REFUSED: Certainty.NO_EFFECT,
+    Meaning.TOO_LATE: Certainty.NO_EFFECT,
     Meaning.THROTTLED: Certainty.NO_EFFECT,
     Meaning.UNREACHED: Certainty.NO_EFFECT,
     Meaning.HELD: Certainty.NO_EFFECT,
@@ -59,9 +62,14 @@ CERTAINTY: Final[Mapping[Meaning, Certainty]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What stands at the portal after a success, or in the way of one. A class for each thing that can stand there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EwayBill:
-    """The e-way bill part of a registration: made (a number) or not (faults of the portal), never both."""
+class EwayBill(Result):
+    """An e-way bill, alone or with a registration: made (a number) or not (faults of the portal), never both."""
 
     number: str | None = None
     made_at: datetime | None = None
@@ -69,10 +77,18 @@ class EwayBill:
     errors: tuple[tuple[str, str], ...] = ()
     """Pairs of the portal's code and sentence."""
     remarks: str | None = None
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class Cancellation(Result):
+    """That something was cancelled. `at` is the portal's time, or None where a look-up does not tell it."""
+
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration(Result):
     """A document as the portal registered and signed it. `ack_at` is the one inside the signature."""
 
     irn: str
@@ -88,6 +104,8 @@ class Registration:
     total: Decimal
     cancelled: bool = False
     ewb: EwayBill | None = None
+    originals: tuple[tuple[str, date], ...] = ()
+    """Number and date of the documents that a note refers to."""
     differences: tuple[Mapping[str, Any], ...] = ()
     """Where the registered content differs from ours, field by field; empty unless it is a conflict."""
 
@@ -99,10 +117,12 @@ class Outcome:
     meaning: Meaning
     code: str | None = None
     message: str | None = None
-    registration: Registration | None = None
+    result: Result | None = None
     hold_cause: HoldCause | None = None
     retry_after_seconds: int | None = None
     evidence: bytes | None = field(default=None, repr=False)
+    lasting: bool = False
+    """Of a refusal: whether it is for what was sent, which would be refused again."""
     silent: bool = False
     """Whether the portal gave no sign at all, which is how an outage looks."""
     found_by: str = "call"

@@ -26,6 +26,10 @@ class Event(StrEnum):
     RESUMED = "resumed"
     WITHDRAWN = "withdrawn"
     WINDOW_CLOSED = "window closed"
+    TOO_LATE = "too late"
+    QUARANTINE_OUTLASTED = "quarantine over, window closed"
+    NEEDLESS = "needless"
+    DISOWNED = "found without effect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,12 @@ class Endpoint:
 
 AUTHENTICATE: Final = Endpoint("POST", "/eivital/v1.04/auth")
 GENERATE_IRN: Final = Endpoint("POST", "/eicore/v1.03/Invoice")
+CANCEL_IRN: Final = Endpoint("POST", "/eicore/v1.03/Invoice/Cancel")
+EWB_GENERATE_BY_IRN: Final = Endpoint("POST", "/eiewb/v1.03/ewaybill")
+EWB_GET_BY_IRN: Final = Endpoint("GET", "/eiewb/v1.03/ewaybill/irn/{key}")
 GET_IRN: Final = Endpoint("GET", "/eicore/v1.03/Invoice/irn/{key}")
 GET_IRN_BY_DOCUMENT: Final = Endpoint("GET", "/eicore/v1.03/Invoice/irnbydocdetails")
+SYNC_GSTIN: Final = Endpoint("GET", "/eivital/v1.04/Master/syncgstin/{key}")
 GET_GSTIN: Final = Endpoint("GET", "/eivital/v1.04/Master/gstin/{key}")
 PLAIN: Final[Mapping[str, str]] = {"Accept": "application/json", "Accept-Encoding": "identity"}
 """Uncompressed: an answer's size is then what was read of it."""

@@ -40,7 +40,7 @@ class IrpPortals:
         wait_seconds = permits.prepay(patience_seconds=PATIENCE_SECONDS if operation.direct else BULK_PATIENCE_SECONDS)
         if wait_seconds > 0:
             return NoPermit(wait_seconds)
-        return PortalConversation(self.exchange(way, account, permits), self.signing_keys(way))
+        return PortalConversation(self.exchange(way, account, permits), self.signing_keys(way), self._clock)
 
     def exchange(self, route: Route, account: PortalAccount, permits: Permits) -> Exchange:
         """The authenticated calls of an account."""

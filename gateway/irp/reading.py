@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from gateway.domain import comparison, irn
 from gateway.domain.calendar import read_portal_date, read_portal_time
+from gateway.domain.identifiers import is_document_number
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.errors import Unavailable
 from gateway.irp import envelope, portal_json, signatures
@@ -46,7 +48,7 @@ def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) 
         told_first = "The number is registered and cancelled at the portal; a cancelled number cannot be used again."
     return Outcome(
         meaning=Meaning.CONFLICT if differences else Meaning.REGISTERED,
-        registration=replace(registered, differences=differences),
+        result=replace(registered, differences=differences),
         evidence=told.data,
         found_by=found_by,
         message=told_first,
@@ -88,6 +90,7 @@ def _verified(told: Told, keys: KeyStore) -> tuple[Registration, Mapping[str, An
         total=invoice.total,
         cancelled=answer.get("Status") == _CANCELLED,
         ewb=_eway_bill(answer, told.info),
+        originals=_originals(invoice.document),
     )
     return registered, invoice.document
 
@@ -122,14 +125,27 @@ def _eway_bill(answer: Mapping[str, Any], info: envelope.Info) -> EwayBill | Non
     remarks = [text for text in (answer.get("Remarks"), *info.texts(_DISTANCE)) if isinstance(text, str) and text]
     return EwayBill(
         number=str(number) if number else None,
-        made_at=_time(answer.get("EwbDt")),
-        valid_until=_time(answer.get("EwbValidTill")),
+        made_at=portal_time(answer.get("EwbDt")),
+        valid_until=portal_time(answer.get("EwbValidTill")),
         errors=errors,
         remarks="; ".join(dict.fromkeys(remarks)) or None,
     )
 
 
-def _time(text: Any) -> datetime | None:
+def _originals(document: Mapping[str, Any]) -> tuple[tuple[str, date], ...]:
+    """The documents that a note refers to. What is not written as it should be is no reference."""
+    references = document.get("RefDtls")
+    named = references.get("PrecDocDtls") if isinstance(references, dict) else None
+    found: list[tuple[str, date]] = []
+    for each in named if isinstance(named, list) else []:
+        with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError):
+            if is_document_number(each["InvNo"]):
+                found.append((each["InvNo"], read_portal_date(each["InvDt"])))
+    return tuple(dict.fromkeys(found))
+
+
+def portal_time(text: Any) -> datetime | None:
+    """An instant as the portal writes it, or None for whatever is none: some answers leave it out."""
     try:
         return read_portal_time(text)
     except (

@@ -16,7 +16,11 @@ from gateway.domain.settlement import Event, Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOperation:
-    """What a client asks, validated, before it has a row."""
+    """What a client asks, validated, before it has a row.
+
+    `subject` is what it is done to. What names a document is there as far as it is known; of a kind that claims its
+    document's number, all of it. `waits_for` is the operation that has to succeed first.
+    """
 
     id: str
     org_id: str
@@ -25,12 +29,14 @@ class NewOperation:
     client_id: str
     kind: Kind
     direct: bool
-    doc_type: str
-    doc_no: str
-    doc_date: date
-    financial_year: str
-    number_key: str
-    irn: str
+    subject: str
+    doc_type: str | None = None
+    doc_no: str | None = None
+    doc_date: date | None = None
+    financial_year: str | None = None
+    number_key: str | None = None
+    irn: str | None = None
+    waits_for: str | None = None
     content_digest: str
     request: bytes
     payload: bytes
@@ -56,6 +62,10 @@ class Reception(StrEnum):
     SAME_DOCUMENT = "same document"
     KEY_REUSED = "key reused"
     OTHER_DOCUMENT = "other document"
+    UNDER_WAY = "under way"
+    """Another operation of the kind on this subject, which asks for something else, is not settled."""
+    GROUND_MOVED = "ground moved"
+    """The operation that it would wait for, which is the one returned, is settled by now: nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class Intake(Protocol):
         """What this client's key stands for, if it was used within its life."""
 
     def find_by_identity(self, new: NewOperation) -> Received | None:
-        """The operation that holds this document's number, if one does."""
+        """The operation that holds this document's number, or that is open on this subject, if there is one."""
 
     def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
         """Store an operation with its key, its claim on the number and its evidence, or read back who came first."""
@@ -181,13 +191,14 @@ class Upkeep(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A row of the ledger: a document as it stands at the portal."""
+    """A row of the ledger: a document as it stands at the portal. Nobody's operation brought one that was read back."""
 
     environment: Environment
     org_id: str
     gstin: str
-    operation_id: str
+    operation_id: str | None
     doc_date: date
+    cancelled_at: datetime | None
     ours: bool
     status: str
     registration: Registration

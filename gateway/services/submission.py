@@ -163,6 +163,7 @@ def _new_operation(
         client_id=principal.client_id,
         kind=Kind.IRN_GENERATE,
         direct=request.direct,
+        subject=reading.irn,
         doc_type=reading.doc_type,
         doc_no=reading.doc_no,
         doc_date=reading.doc_date,

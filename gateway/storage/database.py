@@ -81,6 +81,26 @@ class Database:
             with self._lock, connection.begin():
                 return work(connection)
 
+    def rebuild(self, work: Callable[[Connection], Result]) -> Result:
+        """As `write`, for what changes tables. SQLite makes a changed one anew, and what refers to it must not mind.
+
+        References are checked before the commit. Raises RuntimeError when one of them leads nowhere.
+        """
+        if self._lock is None:
+            return self.write(work)
+        with self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            driver = connection.connection.driver_connection
+            _set_references(driver, enforced=False)
+            try:
+                with self._lock, connection.begin():
+                    result = work(connection)
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        raise RuntimeError("a changed table left references that lead nowhere")
+                return result
+            finally:
+                _set_references(driver, enforced=True)
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
@@ -148,6 +168,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late: we say it
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _set_references(driver: Any, *, enforced: bool) -> None:
+    """Outside of a transaction, because within one it does nothing."""
+    driver.execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

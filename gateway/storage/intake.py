@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import AUDIT_PREFIX
-from gateway.domain.operations import CLAIMABLE, Lane, Operation, Status
+from gateway.domain.kinds import KINDS
+from gateway.domain.operations import CLAIMABLE, TERMINAL, Lane, Operation, Status
 from gateway.ports import IdempotencyKey, Ids, NewOperation, Received, Reception
 from gateway.storage import audit, blobs, queries
 from gateway.storage.database import Database
@@ -22,6 +23,7 @@ from gateway.storage.types import NO_DEADLINE
 from gateway.storage.upsert import insert_missing
 
 _IDENTITY = ("environment", "gstin", "financial_year", "doc_type", "number_key")
+_SUBJECT = ("environment", "gstin", "kind", "subject")
 _RACES_MAX = 5
 """Tries to store or to read back when others store and release the same number at the same time."""
 
@@ -41,7 +43,7 @@ class SqlIntake:
     def find_by_identity(self, new: NewOperation) -> Received | None:
         """See `ports.Intake`."""
         with self._database.read() as connection:
-            return _met_by_identity(connection, new)
+            return _met(connection, new)
 
     def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
         """See `ports.Intake`."""
@@ -95,7 +97,8 @@ class SqlIntake:
         self, connection: Connection, new: NewOperation, key: IdempotencyKey | None, *, at: datetime, look_first: bool
     ) -> Received:
         met = _met_by_key(connection, key, at=at) if key and look_first else None
-        met = met or (_met_by_identity(connection, new) if look_first else None)
+        met = met or (_met(connection, new) if look_first else None)
+        met = met or _ground_of(connection, new)
         if met is None:
             met = Received(Reception.ACCEPTED, _insert_operation(connection, new, at=at))
         if key is not None and met.reception in (Reception.ACCEPTED, Reception.SAME_DOCUMENT):
@@ -117,7 +120,9 @@ class SqlIntake:
             version=operation.version,
             facts={
                 "kind": operation.kind,
+                "subject": operation.subject,
                 "irn": operation.irn,
+                "waits_for": operation.waits_for,
                 "content_digest": operation.content_digest,
                 "request_id": operation.request_id,
                 "idempotent": key is not None,
@@ -135,6 +140,27 @@ def _met_by_key(connection: Connection, key: IdempotencyKey, *, at: datetime) ->
         raise RuntimeError(f"an idempotency key names {row['operation_id']}, which is not there")
     same = row["fingerprint"] == key.fingerprint
     return Received(Reception.SAME_KEY if same else Reception.KEY_REUSED, operation)
+
+
+def _met(connection: Connection, new: NewOperation) -> Received | None:
+    """What is in the way of a new operation: the holder of its number, or another one on its subject."""
+    if KINDS[new.kind].claims_number:
+        return _met_by_identity(connection, new)
+    row = connection.execute(queries.OPEN_ON, {name: getattr(new, name) for name in _SUBJECT}).mappings().one_or_none()
+    if row is None:
+        return None
+    same = row["content_digest"] == new.content_digest
+    return Received(Reception.SAME_DOCUMENT if same else Reception.UNDER_WAY, read_operation(row))
+
+
+def _ground_of(connection: Connection, new: NewOperation) -> Received | None:
+    """The operation that a new one would wait for, if it is settled already: nobody would wake the one that waits."""
+    if new.waits_for is None:
+        return None
+    awaited = fetch_operation(connection, new.waits_for, lock=True)
+    if awaited is None:
+        raise RuntimeError(f"{new.id} would wait for {new.waits_for}, which is not there")
+    return Received(Reception.GROUND_MOVED, awaited) if awaited.status in TERMINAL else None
 
 
 def _met_by_identity(connection: Connection, new: NewOperation) -> Received | None:
@@ -159,6 +185,8 @@ def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime
         "version": 1,
         "lane": lane,
         "direct": new.direct,
+        "subject": new.subject,
+        "waits_for": new.waits_for,
         "doc_type": new.doc_type,
         "doc_no": new.doc_no,
         "doc_date": new.doc_date,
@@ -167,16 +195,16 @@ def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime
         "request_blob": blobs.keep(connection, new.request, at=at),
         "payload_blob": blobs.keep(connection, new.payload, at=at),
         "request_id": new.request_id,
-        "due_at": at,
+        "due_at": at if new.waits_for is None else None,
         "deadline_at": new.deadline_at or NO_DEADLINE,
         "created_at": at,
         "updated_at": at,
     }
     stored = connection.execute(queries.INSERT_OPERATION, row).mappings().one()
-    identity = {name: getattr(new, name) for name in _IDENTITY}
-    connection.execute(
-        queries.INSERT_IDENTITY, identity | {"operation_id": new.id, "content_digest": new.content_digest}
-    )
+    if KINDS[new.kind].claims_number:
+        identity = {name: getattr(new, name) for name in _IDENTITY}
+        claim = identity | {"operation_id": new.id, "content_digest": new.content_digest}
+        connection.execute(queries.INSERT_IDENTITY, claim)
     insert_missing(connection, lanes, {"lane": lane})
     return read_operation(stored)
 

@@ -22,7 +22,7 @@ def upgrade(database: Database) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
-    database.write(work)
+    database.rebuild(work)
 
 
 def is_current(database: Database) -> bool:

@@ -54,6 +54,23 @@ BY_IDENTITY: Final = (
 )
 """The operation that holds a document's number."""
 
+OPEN_ON: Final = select(*operation_columns).where(
+    operations.c.environment == bindparam("environment"),
+    operations.c.gstin == bindparam("gstin"),
+    operations.c.kind == bindparam("kind"),
+    operations.c.subject == bindparam("subject"),
+    operations.c.settled_at.is_(None),
+)
+"""The operation of a kind that is open on a subject. There is one at most."""
+
+WAITING_FOR: Final = (
+    select(*operation_columns)
+    .where(operations.c.waits_for == bindparam("awaited"), operations.c.settled_at.is_(None))
+    .order_by(operations.c.id)
+    .with_for_update()
+)
+"""The open operations that wait for another."""
+
 LANE: Final = select(lanes).where(lanes.c.lane == bindparam("lane")).with_for_update()
 """A lane, locked: claims of one lane come one after the other."""
 

@@ -83,6 +83,7 @@ def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
         gstin=row["gstin"],
         operation_id=row["operation_id"],
         doc_date=row["doc_date"],
+        cancelled_at=row["cancelled_at"],
         ours=row["ours"],
         status=row["status"],
         registration=Registration(

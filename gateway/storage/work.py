@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, update
 
@@ -12,14 +12,17 @@ from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import ATTEMPT_PREFIX, AUDIT_PREFIX
 from gateway.domain.lifecycle import advance
 from gateway.domain.operations import Lane, Operation, Status
-from gateway.domain.outcomes import Meaning, Outcome, Registration
+from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Attempt, Claim, Ids, LeaseLostError
-from gateway.storage import audit, blobs, queries
+from gateway.storage import audit, blobs, effects, queries, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import read_operation, release_number, settled_values
-from gateway.storage.tables import documents, lanes
-from gateway.storage.upsert import insert_or_replace
+from gateway.storage.tables import lanes
+
+_AFTER_A_REFUSAL: Final = frozenset(
+    {Event.STILL_QUARANTINED, Event.QUARANTINE_OVER, Event.QUARANTINE_OUTLASTED},
+)
 
 
 class SqlWork:
@@ -112,17 +115,20 @@ class SqlWork:
     ) -> Operation:
         before = attempt.operation
         evidence = blobs.keep(connection, outcome.evidence, at=at) if outcome.evidence is not None else None
-        absent = outcome.meaning is Meaning.ABSENT  # after quarantine it is the refusal that counts, not the look-up
+        absent = outcome.meaning is Meaning.ABSENT
+        refused = absent or settlement.event in _AFTER_A_REFUSAL  # what counts then is the refusal, not the look-up
         changed = settled_values(before, settlement, at=at) | {
-            "portal_code": before.portal_code if absent else outcome.code,
-            "portal_message": before.portal_message if absent else outcome.message,
+            "portal_code": before.portal_code if refused else outcome.code,
+            "portal_message": before.portal_message if refused else outcome.message,
+            "lasting_refusal": before.lasting_refusal if refused else outcome.lasting,
             "kept_answer_blob": evidence if outcome.meaning is Meaning.UNVERIFIED else before.kept_answer_blob,
         }
         after = _held_by(connection, attempt.claim, changed)
         release_number(connection, before, settlement)
         _end_attempt(connection, attempt, outcome, evidence, at=at)
-        if outcome.registration is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
-            _store_document(connection, before, outcome.registration, at=at)
+        if outcome.result is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
+            effects.apply(connection, before, outcome.result, at=at)
+        waiting.wake(connection, before, settlement.status, outcome.result, ids=self._ids, at=at)
         facts = {
             "attempt": attempt.id,
             "event": settlement.event,
@@ -185,34 +191,3 @@ def _end_attempt(
         "evidence_blob": evidence,
     }
     connection.execute(queries.END_ATTEMPT, ended)
-
-
-def _store_document(connection: Connection, operation: Operation, registered: Registration, *, at: datetime) -> None:
-    ewb = registered.ewb
-    row = {
-        "environment": operation.environment.value,
-        "irn": registered.irn,
-        "org_id": operation.org_id,
-        "gstin": operation.gstin,
-        "operation_id": operation.id,
-        "doc_type": registered.doc_type,
-        "doc_no": registered.doc_no,
-        "doc_date": operation.doc_date,
-        "buyer_gstin": registered.buyer_gstin,
-        "total": f"{registered.total:f}",
-        "status": "cancelled" if registered.cancelled else "active",
-        "ours": not registered.differences,
-        "ack_no": registered.ack_no,
-        "ack_at": registered.ack_at,
-        "signed_invoice_blob": blobs.keep(connection, registered.signed_invoice.encode("ascii"), at=at),
-        "signed_qr": registered.signed_qr,
-        "key_id": registered.key_id,
-        "differences": [dict(each) for each in registered.differences],
-        "ewb_no": ewb and ewb.number,
-        "ewb_made_at": ewb and ewb.made_at,
-        "ewb_valid_until": ewb and ewb.valid_until,
-        "ewb_errors": [list(each) for each in ewb.errors] if ewb else None,
-        "ewb_remarks": ewb and ewb.remarks,
-        "recorded_at": at,
-    }
-    insert_or_replace(connection, documents, row, keys=("environment", "irn"))

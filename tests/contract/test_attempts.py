@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.domain.lifecycle import ForbiddenTransitionError
-from gateway.domain.operations import Environment, HoldCause, Lane, Status
+from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Environment, HoldCause, Lane, Status
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Reception
@@ -61,6 +61,7 @@ EXPECTED = {
     Meaning.REGISTERED: Status.SUCCEEDED,
     Meaning.CONFLICT: Status.CONFLICT,
     Meaning.REFUSED: Status.REJECTED,
+    Meaning.TOO_LATE: Status.EXPIRED,
     Meaning.THROTTLED: Status.QUEUED,
     Meaning.UNREACHED: Status.QUEUED,
     Meaning.HELD: Status.HELD,
@@ -83,7 +84,7 @@ def test_every_settlement_is_written_whole(storage: Storage, meaning: Meaning) -
     assert (settled.status, settled.version, settled.updated_at) == (EXPECTED[meaning], 3, now)
     told = (None, None) if meaning is Meaning.ABSENT else ("2150", "says the portal")  # an absence refuses nothing
     assert (settled.portal_code, settled.portal_message) == told
-    assert (settled.settled_at is not None) == (settled.status in (Status.SUCCEEDED, Status.CONFLICT, Status.REJECTED))
+    assert (settled.settled_at is not None) == (settled.status in TERMINAL)
     row = storage.row(operation.id)
     assert (row["lease_token"], row["lease_until"], row["lease_owner"]) == (None, None, None)
     [tried] = storage.rows(attempts)
@@ -160,10 +161,10 @@ def test_an_answer_whose_key_is_unknown_is_kept_for_the_next_attempt(storage: St
 
 @pytest.mark.parametrize("meaning", list(Meaning))
 def test_only_a_rejection_gives_the_number_back(storage: Storage, meaning: Meaning) -> None:
-    """After a refusal without doubt the number is free; registered, in conflict or undecided it stays taken."""
+    """After an end without effect and doubt the number is free; registered, in conflict or undecided it stays taken."""
     settled = storage.come_to(meaning)
     again = storage.intake.accept(new_operation(id="op_again"), None, at=storage.clock.now())
-    assert (again.reception is Reception.ACCEPTED) == (settled.status is Status.REJECTED)
+    assert (again.reception is Reception.ACCEPTED) == (settled.status in RELEASES_NUMBER)
     assert len(storage.rows(identities)) == 1
 
 
@@ -182,7 +183,7 @@ def test_quarantine_gives_the_number_back_at_its_end(storage: Storage) -> None:
 def test_only_a_verdict_on_the_number_reaches_the_ledger(storage: Storage, meaning: Meaning) -> None:
     """Whatever else was learnt, the ledger has what is registered and nothing besides."""
     storage.accept()
-    storage.settle(storage.begin(), meaning, registration=registration(new_operation()))
+    storage.settle(storage.begin(), meaning, result=registration(new_operation()))
     assert storage.rows(documents) == []
 
 
@@ -198,7 +199,7 @@ def test_a_registration_is_stored_whole(storage: Storage) -> None:
     )
     told = registration(new, total=Decimal("99999999999999.99"), ewb=ewb, ack_at=START + timedelta(microseconds=5))
     storage.accept(new)
-    settled = storage.settle(storage.begin(), Meaning.REGISTERED, registration=told)
+    settled = storage.settle(storage.begin(), Meaning.REGISTERED, result=told)
     document = storage.ledger.by_operation(settled.id)
     assert document is not None
     assert document.registration == told
@@ -212,7 +213,7 @@ def test_a_conflict_stores_the_foreign_document(storage: Storage) -> None:
     differences = ({"at": "/ValDtls/TotInvVal", "sent": "2950.00", "registered": "1.00"},)
     told = registration(new, total=Decimal("1.00"), differences=differences, cancelled=True)
     storage.accept(new)
-    settled = storage.settle(storage.begin(), Meaning.CONFLICT, registration=told)
+    settled = storage.settle(storage.begin(), Meaning.CONFLICT, result=told)
     document = storage.ledger.by_operation(settled.id)
     assert document is not None
     assert document.registration == told
@@ -223,10 +224,10 @@ def test_what_is_told_again_replaces_what_was_told(storage: Storage) -> None:
     """One IRN is one document: the later telling stands, under the operation that heard it."""
     new = new_operation("A/1")
     storage.accept(new)
-    storage.settle(storage.begin(), Meaning.REGISTERED, registration=registration(new))
+    storage.settle(storage.begin(), Meaning.REGISTERED, result=registration(new))
     storage.accept(new_operation("A/2"))
     later = registration(new, cancelled=True)
-    second = storage.settle(storage.begin(), Meaning.REGISTERED, registration=later)
+    second = storage.settle(storage.begin(), Meaning.REGISTERED, result=later)
     [row] = storage.rows(documents)
     assert (row["irn"], row["status"], row["operation_id"]) == (new.irn, "cancelled", second.id)
 

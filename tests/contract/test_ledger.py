@@ -31,7 +31,7 @@ NUMBER: dict[str, Any] = {
 def registered(storage: Storage, meaning: Meaning = Meaning.REGISTERED, **members: Any) -> Operation:
     """An operation that ended in a document of the portal."""
     storage.accept()
-    return storage.settle(storage.begin(), meaning, registration=registration(NEW, **members))
+    return storage.settle(storage.begin(), meaning, result=registration(NEW, **members))
 
 
 def by_irn(storage: Storage, **changes: Any) -> Document | None:
@@ -48,6 +48,7 @@ def test_a_document_is_read_back_whole(storage: Storage) -> None:
         gstin=GSTIN,
         operation_id=operation.id,
         doc_date=NEW.doc_date,
+        cancelled_at=None,
         ours=True,
         status="active",
         registration=registration(NEW),

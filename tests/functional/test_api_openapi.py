@@ -163,7 +163,7 @@ def test_lists_of_words_are_complete() -> None:
     operation = SCHEMAS["Operation"]["properties"]
     assert set(flow["scopes"]) == set(Scope)
     assert SCHEMAS["Status"]["enum"] == [status.value for status in Status]
-    assert operation["kind"]["enum"] == [kind.value for kind in Kind]
+    assert SCHEMAS["Kind"]["enum"] == [kind.value for kind in Kind]
     assert operation["hold_cause"]["enum"] == [cause.value for cause in HoldCause]
     assert set(SCHEMAS["TokenError"]["properties"]["error"]["enum"]) == oauth.ERRORS
     assert set(problems.STATUSES.values()) <= set(problems.TITLES)

@@ -65,9 +65,9 @@ def test_doubt_forbids_what_would_end_it_unproven(status: Status, event: Event) 
 
 
 def test_the_way_out_of_doubt_without_a_registration_is_quarantine() -> None:
-    """No event but the end of quarantine takes an operation in doubt to a status that frees its number."""
+    """Nothing but the end of quarantine, or a person, takes an operation in doubt to where its number is free."""
     freeing = {event for (_, event), status in TRANSITIONS.items() if status in RELEASES_NUMBER}
-    assert freeing - NEVER_IN_DOUBT == {Event.QUARANTINE_OVER}
+    assert freeing - NEVER_IN_DOUBT == {Event.QUARANTINE_OVER, Event.QUARANTINE_OUTLASTED, Event.DISOWNED}
 
 
 def test_terminal_means_that_nothing_follows() -> None:
@@ -94,6 +94,7 @@ SETTLED: Final = [
     (CLEAN, Meaning.REGISTERED, Event.REGISTERED, Status.SUCCEEDED),
     (CLEAN, Meaning.CONFLICT, Event.CONFLICTED, Status.CONFLICT),
     (CLEAN, Meaning.REFUSED, Event.REFUSED, Status.REJECTED),
+    (CLEAN, Meaning.TOO_LATE, Event.TOO_LATE, Status.EXPIRED),
     (CLEAN, Meaning.THROTTLED, Event.POSTPONED, Status.QUEUED),
     (CLEAN, Meaning.UNREACHED, Event.POSTPONED, Status.QUEUED),
     (CLEAN, Meaning.HELD, Event.PUT_ON_HOLD, Status.HELD),
@@ -103,6 +104,7 @@ SETTLED: Final = [
     (DOUBT, Meaning.REGISTERED, Event.REGISTERED, Status.SUCCEEDED),
     (DOUBT, Meaning.CONFLICT, Event.CONFLICTED, Status.CONFLICT),
     (DOUBT, Meaning.REFUSED, Event.REFUSED_IN_DOUBT, Status.QUARANTINED),
+    (DOUBT, Meaning.TOO_LATE, Event.REFUSED_IN_DOUBT, Status.QUARANTINED),
     (DOUBT, Meaning.THROTTLED, Event.LOST, Status.INDETERMINATE),
     (DOUBT, Meaning.UNREACHED, Event.LOST, Status.INDETERMINATE),
     (DOUBT, Meaning.HELD, Event.PUT_ON_HOLD, Status.HELD),
@@ -113,6 +115,7 @@ SETTLED: Final = [
     (QUARANTINE, Meaning.REGISTERED, Event.REGISTERED, Status.SUCCEEDED),
     (QUARANTINE, Meaning.CONFLICT, Event.CONFLICTED, Status.CONFLICT),
     (QUARANTINE, Meaning.REFUSED, Event.STILL_QUARANTINED, Status.QUARANTINED),
+    (QUARANTINE, Meaning.TOO_LATE, Event.STILL_QUARANTINED, Status.QUARANTINED),
     (QUARANTINE, Meaning.THROTTLED, Event.STILL_QUARANTINED, Status.QUARANTINED),
     (QUARANTINE, Meaning.UNREACHED, Event.STILL_QUARANTINED, Status.QUARANTINED),
     (QUARANTINE, Meaning.HELD, Event.PUT_ON_HOLD, Status.HELD),

@@ -13,7 +13,7 @@ from gateway.storage.tables.access import (
 )
 from gateway.storage.tables.base import metadata
 from gateway.storage.tables.evidence import audit, blobs
-from gateway.storage.tables.ledger import documents
+from gateway.storage.tables.ledger import documents, eway_bills, note_links
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
 from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
 from gateway.storage.tables.work import attempts, idempotency_keys, identities, lanes, leaders, operations
@@ -32,6 +32,7 @@ __all__ = [
     "client_keys",
     "clients",
     "documents",
+    "eway_bills",
     "grants",
     "gstins",
     "idempotency_keys",
@@ -39,6 +40,7 @@ __all__ = [
     "lanes",
     "leaders",
     "metadata",
+    "note_links",
     "operations",
     "organisations",
     "portal_accounts",

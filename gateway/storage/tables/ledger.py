@@ -14,13 +14,14 @@ documents = Table(
     Column("irn", String(64), primary_key=True),
     Column("org_id", ForeignKey("organisations.id"), nullable=False),
     Column("gstin", String(15), nullable=False),
-    Column("operation_id", ForeignKey("operations.id"), nullable=False, index=True),
+    Column("operation_id", ForeignKey("operations.id"), index=True),  # null: read back, and asked for by nobody here
     Column("doc_type", String(3), nullable=False),
     Column("doc_no", String(16), nullable=False),
     Column("doc_date", Date, nullable=False),
     Column("buyer_gstin", String(15), nullable=False),
     Column("total", String(20), nullable=False),
     Column("status", String(10), nullable=False),  # 'active' or 'cancelled' at the portal
+    Column("cancelled_at", Instant),
     Column("ours", Boolean, nullable=False),  # false: the content that somebody else registered under this number
     Column("ack_no", String(20), nullable=False),
     Column("ack_at", Instant, nullable=False),
@@ -43,3 +44,32 @@ Index(
     documents.c.doc_no,
     documents.c.doc_date,
 )
+
+eway_bills = Table(
+    "eway_bills",
+    metadata,
+    Column("environment", String(4), primary_key=True),
+    Column("number", String(20), primary_key=True),
+    Column("org_id", ForeignKey("organisations.id"), nullable=False),
+    Column("gstin", String(15), nullable=False),
+    Column("irn", String(64)),  # null: a bill without an e-invoice
+    Column("operation_id", ForeignKey("operations.id"), index=True),
+    Column("status", String(10), nullable=False),  # 'active' or 'cancelled' at the portal
+    Column("made_at", Instant),
+    Column("valid_until", Instant),  # null: part A alone, the goods do not move yet
+    Column("remarks", Text),
+    Column("cancelled_at", Instant),
+    Column("recorded_at", Instant, nullable=False),
+)
+Index("eway_bills_irn", eway_bills.c.environment, eway_bills.c.irn)
+
+note_links = Table(
+    "note_links",
+    metadata,
+    Column("environment", String(4), primary_key=True),
+    Column("note_irn", String(64), primary_key=True),
+    Column("gstin", String(15), nullable=False),
+    Column("number_key", String(16), primary_key=True),  # of the original, in upper case
+    Column("doc_date", Date, primary_key=True),
+)
+Index("note_links_original", note_links.c.environment, note_links.c.gstin, note_links.c.number_key)

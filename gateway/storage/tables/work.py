@@ -20,10 +20,12 @@ operations = Table(
     Column("version", Integer, nullable=False),
     Column("lane", String(60), nullable=False),
     Column("direct", Boolean, nullable=False),
-    Column("doc_type", String(3), nullable=False),
-    Column("doc_no", String(16), nullable=False),
-    Column("doc_date", Date, nullable=False),
-    Column("irn", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),  # the IRN, or the number of the e-way bill, that it is done to
+    Column("doc_type", String(3)),
+    Column("doc_no", String(16)),
+    Column("doc_date", Date),
+    Column("irn", String(64)),
+    Column("waits_for", ForeignKey("operations.id")),  # without whose success this one makes no sense
     Column("content_digest", String(64), nullable=False),
     Column("request_blob", String(64), nullable=False),
     Column("payload_blob", String(64), nullable=False),
@@ -35,6 +37,7 @@ operations = Table(
     Column("quarantine_looks", Integer, nullable=False, default=0),
     Column("hold_cause", String(30)),
     Column("kept_answer_blob", String(64)),  # an answer whose signing key was unknown when it came
+    Column("lasting_refusal", Boolean, nullable=False, default=False),  # the same would be refused again
     Column("portal_code", Text),  # all the codes of an answer: a document may be refused for many reasons
     Column("portal_message", Text),
     Column("due_at", Instant),  # null: nothing will happen by itself
@@ -63,6 +66,12 @@ _leased = operations.c.lease_until.isnot(None)
 Index("operations_leases", operations.c.lease_until, sqlite_where=_leased, postgresql_where=_leased)
 Index("operations_leases_lane", operations.c.lane, sqlite_where=_leased, postgresql_where=_leased)
 Index("operations_irn", operations.c.environment, operations.c.irn)
+_of_subject = (operations.c.environment, operations.c.gstin, operations.c.kind, operations.c.subject)
+_open = operations.c.settled_at.is_(None)
+Index("operations_open", *_of_subject, unique=True, sqlite_where=_open, postgresql_where=_open)
+Index("operations_subject", *_of_subject, operations.c.id)
+_waits = operations.c.waits_for.isnot(None)
+Index("operations_waits_for", operations.c.waits_for, sqlite_where=_waits, postgresql_where=_waits)
 
 attempts = Table(
     "attempts",

@@ -1,0 +1,61 @@
+"""What is particular to each kind of operation, as far as it can be said without a portal or a table of the database.
+
+The other columns of this table stand where their words are known, each under the same key: `irp.protocols` (how to
+call, how to look up, how to read), `storage.effects` (what success changes in the ledger) and `api.results` (what a
+client is told). The engine asks the table and never the kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.domain.operations import Kind
+
+WINDOW_MARGIN: Final = timedelta(minutes=2)
+"""No call is begun within so long before its window closes: it may wait for a permit, a login and then 30 seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRules:
+    """One row."""
+
+    claims_number: bool = False
+    """Whether it holds the number of its document, from its acceptance until it ends without an effect."""
+    window: timedelta | None = None
+    """How long after its subject came to be at the portal it may be asked for. None: that does not matter."""
+    way_out: str
+    """What is left to do when its window is over."""
+
+
+KINDS: Final[Mapping[Kind, KindRules]] = {
+    Kind.IRN_GENERATE: KindRules(
+        claims_number=True,
+        way_out="The legal time to report it is over. Ask your adviser how to proceed.",
+    ),
+    Kind.IRN_CANCEL: KindRules(
+        window=timedelta(hours=24),
+        way_out=(
+            "An IRN can be cancelled for 24 hours only. Issue a credit note for the invoice and send it to POST /cdnr; "
+            "POST /irn/{irn}/reverse drafts one. The invoice itself is amended in GSTR-1."
+        ),
+    ),
+    Kind.EWB_GENERATE: KindRules(
+        way_out="The document is too old for an e-way bill. Ask your adviser how to proceed.",
+    ),
+    Kind.EWB_CANCEL: KindRules(
+        window=timedelta(hours=24),
+        way_out=(
+            "An e-way bill can be cancelled for 24 hours only. Let it lapse if the goods do not move; "
+            "if they do, the recipient can reject it within 72 hours."
+        ),
+    ),
+}
+
+
+def deadline(kind: Kind, *, since: datetime | None) -> datetime | None:
+    """The instant after which an operation is not begun any more, by when its subject came to be at the portal."""
+    window = KINDS[kind].window
+    return None if window is None or since is None else since + window - WINDOW_MARGIN

@@ -1,0 +1,33 @@
+"""How each kind of operation is spoken with a portal: how to call, how to look up, how to read a success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.operations import Kind
+from gateway.domain.outcomes import Outcome
+from gateway.irp import cancelling, ewaybills, registering
+from gateway.irp.exchange import Told
+from gateway.irp.talk import Talk
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One row. None of its functions raises but for a lost lease: every end is an Outcome."""
+
+    call: Callable[[Talk], Outcome]
+    """Send the request, and read what came of it. What the portal says is done already is looked up at once."""
+    look_up: Callable[[Talk], Outcome]
+    """Find out whether it is done. `Meaning.ABSENT` only when the portal says that it is not."""
+    read: Callable[[Talk, Told, str], Outcome]
+    """What a success says, by `call` or by `look_up` (the third argument)."""
+
+
+PROTOCOLS: Final[Mapping[Kind, Protocol]] = {
+    Kind.IRN_GENERATE: Protocol(registering.call, registering.look_up, registering.read),
+    Kind.IRN_CANCEL: Protocol(cancelling.call, cancelling.look_up, cancelling.read),
+    Kind.EWB_GENERATE: Protocol(ewaybills.generate, ewaybills.look_up_made, ewaybills.read_made),
+    Kind.EWB_CANCEL: Protocol(ewaybills.cancel, ewaybills.look_up_cancelled, ewaybills.read_cancelled),
+}
