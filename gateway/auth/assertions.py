@@ -42,9 +42,7 @@ class ClientAssertions:
     def client_of(self, assertion: str) -> str:
         """See `ports.Assertions`."""
         try:
-            if len(assertion) > ASSERTION_BYTES_MAX:
-                raise jwt.InvalidTokenError("too long")
-            body = jwt.decode(assertion, options={"verify_signature": False})  # to learn whose keys to verify it with
+            body = jwt.decode(_bounded(assertion), options={"verify_signature": False})  # whose keys verify it?
             return str(body["sub"])
         except (jwt.PyJWTError, ValueError, KeyError, TypeError):
             raise _refused("It cannot be read.") from None
@@ -80,7 +78,7 @@ class ClientAssertions:
         return PublicKey(client_id=client_id, kid=kid, algorithm=algorithm, pem=pem)
 
     def _verified(self, assertion: str, keys: Sequence[PublicKey]) -> dict[str, Any]:
-        header = jwt.get_unverified_header(assertion)
+        header = jwt.get_unverified_header(_bounded(assertion))
         if not set(header) <= _HEADERS:
             raise jwt.InvalidTokenError("more in its header than it needs")
         key = next(key for key in [*keys, None] if key is None or header.get("kid") in (key.kid, None))
@@ -97,6 +95,12 @@ class ClientAssertions:
         if body["aud"] != self._issuer:  # a list of audiences could be shown to another of them too
             raise jwt.InvalidAudienceError("more than one audience")
         return body
+
+
+def _bounded(assertion: str) -> str:
+    if len(assertion) > ASSERTION_BYTES_MAX:
+        raise jwt.InvalidTokenError("too long")
+    return assertion
 
 
 def _algorithm(key: object) -> str | None:

@@ -113,6 +113,7 @@ class SqlKeyring:
         """See `ports.Keyring`."""
 
         def work(connection: Connection) -> None:
+            _one_at_a_time(connection, key.client_id)
             mine = select(client_keys.c.kid, client_keys.c.revoked_at).where(client_keys.c.client_id == key.client_id)
             known = connection.execute(mine).all()
             if any(kid == key.kid for kid, _ in known) or sum(end is None for _, end in known) >= PUBLIC_KEYS_MAX:
@@ -158,6 +159,7 @@ class SqlKeyring:
         )
 
         def work(connection: Connection) -> None:
+            _one_at_a_time(connection, key.client_id)
             if connection.execute(select(func.count()).select_from(api_keys).where(alike)).scalar_one() >= live_max:
                 raise Clash(
                     "api-keys-live",
@@ -250,6 +252,11 @@ _STANDING: Final = (
     .where(clients.c.id == bindparam("client"))
 )
 _API_KEY: Final = select(api_keys).where(api_keys.c.digest == bindparam("given"))
+
+
+def _one_at_a_time(connection: Connection, client_id: str) -> None:
+    """Let nobody else count this client's keys until the transaction ends."""
+    connection.execute(select(clients.c.id).where(clients.c.id == client_id).with_for_update())
 
 
 def _api_key_row(key: ApiKey) -> dict[str, Any]:

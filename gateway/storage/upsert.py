@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row unless one of its key is there; whether it was."""
-    return bool(connection.execute(_missing(connection.dialect.name, table), row).rowcount)
+    return connection.execute(_missing(connection.dialect.name, table), row).rowcount == 1
 
 
 def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any], *, keys: tuple[str, ...]) -> None:
@@ -21,7 +21,7 @@ def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any],
 
 @lru_cache
 def _missing(dialect: str, table: Table) -> Any:
-    return _insert(dialect, table).on_conflict_do_nothing()
+    return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 @lru_cache
