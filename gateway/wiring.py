@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.auth.assertions import ClientAssertions
 from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.secrets import ClientSecrets
-from gateway.auth.tokens import TOKEN_KEY_CONTEXT, AccessTokens, SigningKeys, new_signing_key
+from gateway.auth.tokens import AccessTokens, SigningKeys, new_signing_key
 from gateway.auth.vault import MasterKeyVault, read_master_keys
 from gateway.errors import Misconfigured
 from gateway.irp.enquiries import IrpEnquiries
@@ -27,7 +27,7 @@ from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Survey, Vault
+from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Survey, Vault, token_key_context
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
@@ -263,13 +263,13 @@ class Wiring:
         if not directory.token_keys():
             kid = self.ids.new("")
             private, public = new_signing_key()
-            sealed = vault.seal(private, context=TOKEN_KEY_CONTEXT + kid)
+            sealed = vault.seal(private, context=token_key_context(kid))
             directory.add_token_key(kid=kid, private_sealed=sealed, public_pem=public, at=self.clock.now())
 
         def present() -> SigningKeys:
             keys = directory.token_keys(at=self.clock.now())
             kid, sealed, _ = keys[0]
-            private = vault.open(sealed, context=TOKEN_KEY_CONTEXT + kid)
+            private = vault.open(sealed, context=token_key_context(kid))
             return SigningKeys(kid, private, {key[0]: key[2] for key in keys})
 
         return AccessTokens(issuer=self.settings.token_issuer, keys=present, monotonic=self.clock.monotonic)

@@ -24,8 +24,6 @@ KEYS_KEPT_SECONDS: Final = 5.0
 """A new signing key is used by every process within this."""
 UNKNOWN_KEY_PAUSE_SECONDS: Final = 0.5
 """Between two looks at the database for a key id that nobody knows: a forger must not make us ask for every token."""
-TOKEN_KEY_CONTEXT: Final = "token_keys|private|"  # noqa: S105  names a place, is no secret
-"""What a sealed private key is bound to, its key id following."""
 _TYPE: Final = "at+jwt"
 _ALGORITHM: Final = "EdDSA"
 _CLAIMS: Final = ("iss", "aud", "sub", "client_id", "jti", "iat", "exp", "gstin", "env", "scope")
@@ -97,6 +95,10 @@ class AccessTokens:
         if expires_at + CLOCK_LEEWAY <= at:
             raise _refused("token-expired", "The access token has expired.")
         return claims
+
+    def new_key(self) -> tuple[bytes, str]:
+        """See `ports.Tokens`."""
+        return new_signing_key()
 
     def published(self) -> Sequence[Mapping[str, str]]:
         """The public keys as JWKs (RFC 8037), for whoever checks our tokens."""

@@ -28,6 +28,7 @@ from gateway.ports.keyring import (
     Keyring,
     PublicKey,
     Standing,
+    token_key_context,
 )
 from gateway.ports.survey import (
     Leader,
@@ -113,4 +114,5 @@ __all__ = [
     "Verdict",
     "WebhookSecrets",
     "Work",
+    "token_key_context",
 ]

@@ -122,6 +122,11 @@ class Assertion:
     expires_at: datetime
 
 
+def token_key_context(kid: str) -> str:
+    """What the sealed private part of a key that signs access tokens is bound to."""
+    return f"token_keys|private|{kid}"
+
+
 SIGNATURE_ALGORITHMS: Final = ("EdDSA", "ES256", "RS256")
 """What assertions may be signed with, each by the kind of key that it belongs to."""
 

@@ -80,5 +80,8 @@ class Tokens(Protocol):
     def check(self, token: str, *, at: datetime) -> Claims:
         """The claims of a token that is valid at that time. Raises Unauthorised."""
 
+    def new_key(self) -> tuple[bytes, str]:
+        """A fresh key to sign with: the private part (to be sealed), and the public one as PEM."""
+
     def published(self) -> Sequence[Mapping[str, str]]:
         """The public keys that tokens are checked with, as JWKs."""

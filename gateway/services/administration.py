@@ -11,8 +11,9 @@ from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import API_KEY_PREFIX
 from gateway.domain.operations import Environment
 from gateway.errors import Absent, Invalid
-from gateway.ports import ApiKey, Client, Grant, Seller
+from gateway.ports import ApiKey, Client, Grant, Seller, token_key_context
 from gateway.services import access
+from gateway.services.authentication import TOKEN_SECONDS
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal, Scope
 
@@ -22,6 +23,8 @@ OVERLAP_DEFAULT: Final = timedelta(hours=24)
 """How long a client's former secret stays good: a day is enough to bring the new one to every machine."""
 OVERLAP_MAX: Final = timedelta(days=30)
 """Longer than that nobody is changing over any more."""
+TOKEN_KEY_OVERLAP: Final = timedelta(seconds=TOKEN_SECONDS) + timedelta(minutes=1)
+"""How long a replaced signing key's tokens stay good: their whole life, and the leeway between two clocks."""
 HINT_CHARACTERS: Final = 4
 """Of a key's end that are shown: enough to tell two keys apart, too few to guess with."""
 
@@ -200,6 +203,23 @@ def sellers(manager: Manager, *, ports: Ports) -> Sequence[Seller]:
 def replace_credentials(manager: Manager, seller: Seller, *, user_name: str, password: str, ports: Ports) -> None:
     """Another login at the portal for a taxpayer; what waited for it goes on by itself."""
     access.put_seller(seller, user_name=user_name, password=password, ports=ports, actor=manager.actor)
+
+
+def rotate_token_key(manager: Manager, *, ports: Ports, overlap: timedelta = TOKEN_KEY_OVERLAP) -> str:
+    """Sign access tokens with a new key from now on; its id. Tokens of the others stay good for the overlap."""
+    kid = ports.ids.new("")
+    private, public = ports.tokens.new_key()
+    record = access.audit_record(
+        Action.TOKEN_KEY_CHANGED, kid, ports, facts={"overlap": int(overlap.total_seconds())}, actor=manager.actor
+    )
+    ports.keyring.replace_token_key(
+        kid=kid,
+        private_sealed=ports.vault.seal(private, context=token_key_context(kid)),
+        public_pem=public,
+        others_until=record.at + overlap,
+        record=record,
+    )
+    return kid
 
 
 def _live(manager: Manager, client_id: str, ports: Ports) -> Client:

@@ -117,7 +117,7 @@ class SqlDirectory:
 
     def token_keys(self, *, at: datetime | None = None) -> Sequence[tuple[str, bytes, str]]:
         """See `ports.Directory`."""
-        query = select(token_keys).order_by(token_keys.c.created_at.desc())
+        query = select(token_keys).order_by(token_keys.c.retired_at.isnot(None), token_keys.c.created_at.desc())
         if at is not None:
             query = query.where(token_keys.c.retired_at.is_(None) | (token_keys.c.retired_at > at))
         with self._database.read() as connection:
