@@ -60,6 +60,7 @@ def _credential(request: Request) -> str:
 MayRegister = Annotated[Principal, Depends(scoped(Scope.IRN_WRITE))]
 MayRegisterNotes = Annotated[Principal, Depends(scoped(Scope.CDNR_WRITE))]
 MayRead = Annotated[Principal, Depends(scoped(Scope.READ))]
+MayAdminister = Annotated[Principal, Depends(scoped(Scope.ADMIN))]
 
 
 def preference(request: Request, principal: Principal) -> Preference:

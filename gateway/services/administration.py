@@ -11,7 +11,7 @@ from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import API_KEY_PREFIX
 from gateway.domain.operations import Environment
 from gateway.errors import Absent, Invalid
-from gateway.ports import ApiKey, Client, Grant, Seller, token_key_context
+from gateway.ports import ApiKey, Client, Grant, PublicKey, Seller, token_key_context
 from gateway.services import access
 from gateway.services.authentication import TOKEN_SECONDS
 from gateway.services.ports import Ports
@@ -109,6 +109,11 @@ def add_public_key(manager: Manager, client_id: str, *, kid: str, pem: str, port
     record = _of_client(Action.CLIENT_KEY_ADDED, known, manager, ports, kid=kid, algorithm=key.algorithm)
     ports.keyring.put_public_key(key, record=record)
     return key.algorithm
+
+
+def public_keys(manager: Manager, client_id: str, *, ports: Ports) -> Sequence[PublicKey]:
+    """The live public keys of a client. Raises Absent."""
+    return ports.keyring.public_keys(client(manager, client_id, ports=ports).id)
 
 
 def revoke_public_key(manager: Manager, client_id: str, *, kid: str, ports: Ports) -> None:

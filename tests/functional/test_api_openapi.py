@@ -86,9 +86,9 @@ def test_every_call_says_what_it_is(method: str, path: str, call: dict[str, Any]
     assert call["summary"]
     assert call["description"].endswith(".")
     assert in_path == set(re.findall(r"\{(\w+)\}", path))
-    assert "200" in call["responses"]
+    assert any(status.startswith("2") for status in call["responses"])
     assert {"400", "431", "500"} <= set(call["responses"])
-    assert ("requestBody" in call) is (method == "POST")
+    assert "requestBody" not in call or method in {"POST", "PUT", "PATCH"}
     assert ("401" in call["responses"]) is (call["security"] != [])
 
 
