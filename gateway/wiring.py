@@ -169,7 +169,7 @@ class Wiring:
             sealer=VaultSealer(vault),
             sealed_log=SqlSealedLog(self.database),
             portals=portals,
-            enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire),
+            enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock),
             limiter=limiter,
             health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
             bell=outside.bell if outside else self.rq_bell,

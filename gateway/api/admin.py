@@ -25,6 +25,13 @@ GSTINS_MAX: Final = 100
 _SCOPES: Final = Words(words_max=len(Scope), vocabulary=frozenset(Scope), required=False)
 _NAME: Final = Text(characters_max=200)
 _GSTIN: Final = Text(characters_max=15)
+_PART: Final = Text(characters_max=2800, required=False)
+"""Of a key: the modulus of an RSA key of 16,384 bits has 2,731 characters."""
+_JWK: Final[Mapping[str, Member]] = {
+    "kid": Text(characters_max=64),
+    "kty": Text(characters_max=3),
+    **dict.fromkeys(("crv", "x", "y", "n", "e", "alg", "use"), _PART),
+}
 
 
 def _call(gives: Mapping[int, str], *, takes: str | None = None, refuses: Sequence[int] = (404,)) -> dict[str, Any]:
@@ -150,13 +157,10 @@ async def list_public_keys(request: Request, principal: MayAdminister, client_id
     openapi_extra=_call({201: "AdminPublicKey"}, takes="AdminPublicKeyNew", refuses=(404, 409)),
 )
 async def add_public_key(request: Request, principal: MayAdminister, client_id: str) -> Response:
-    """For `private_key_jwt`: a PEM public key, Ed25519, EC P-256 or RSA of at least 2048 bits."""
-    table = {"kid": Text(characters_max=64), "pem": Text(characters_max=4000, lines=True)}
-    given = await members.read(request, table)
-    algorithm = await _done(
-        request, administration.add_public_key, principal, client_id, kid=given["kid"], pem=given["pem"]
-    )
-    return presenting.respond({"kid": given["kid"], "algorithm": algorithm}, status=201)
+    """For `private_key_jwt`: a JWK (RFC 7517) with its `kid`: Ed25519, EC P-256 or RSA of at least 2048 bits."""
+    jwk = await members.read(request, _JWK)
+    algorithm = await _done(request, administration.add_jwk, principal, client_id, jwk)
+    return presenting.respond({"kid": jwk["kid"], "algorithm": algorithm}, status=201)
 
 
 @router.delete(

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from gateway import __version__
-from gateway.api import admin, documents, health, oauth, operations, pages, problems, taxpayers
+from gateway.api import admin, credentials, documents, health, oauth, operations, pages, problems, taxpayers
 from gateway.api.edge import Edge
 from gateway.api.state import Expecting, State
 from gateway.services.ports import Ports
@@ -56,6 +56,6 @@ def outline() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would send a document to whatever host the request named
     )
-    for module in (oauth, documents, operations, taxpayers, admin, health, pages):
+    for module in (oauth, documents, operations, taxpayers, admin, credentials, health, pages):
         app.router.routes.extend(module.router.routes)
     return app

@@ -18,16 +18,14 @@ BODY_BYTES_MAX: Final = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A member that is a text of 1 to so many printable characters; `lines` lets it have line breaks."""
+    """A member that is a text of 1 to so many printable characters."""
 
     characters_max: int
     required: bool = True
-    lines: bool = False
 
     def flaw(self, value: Any) -> str | None:
         """What is wrong with a value."""
-        shown = value.replace("\n", "").replace("\r", "") if isinstance(value, str) and self.lines else value
-        if isinstance(shown, str) and 0 < len(value) <= self.characters_max and shown.isprintable():
+        if isinstance(value, str) and 0 < len(value) <= self.characters_max and value.isprintable():
             return None
         return f"must be a text of 1 to {self.characters_max} printable characters"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -73,9 +73,18 @@ class ClientAssertions:
             raise Invalid(
                 "public-key-unusable",
                 "This is no public key that assertions are checked with.",
-                help=f"Send a PEM public key: Ed25519, EC on P-256, or RSA of at least {RSA_BITS_MIN} bits.",
+                help=f"Give a public key, as PEM or JWK: Ed25519, EC on P-256, or RSA of at least {RSA_BITS_MIN} bits.",
             )
         return PublicKey(client_id=client_id, kid=kid, algorithm=algorithm, pem=pem)
+
+    def read_jwk(self, *, client_id: str, jwk: Mapping[str, str]) -> PublicKey:
+        """See `ports.Assertions`."""
+        try:
+            key = jwt.PyJWK.from_dict(dict(jwk)).key
+            pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
+            pem = b""
+        return self.read_key(client_id=client_id, kid=jwk["kid"], pem=pem.decode())
 
     def _verified(self, assertion: str, keys: Sequence[PublicKey]) -> dict[str, Any]:
         header = jwt.get_unverified_header(_bounded(assertion))

@@ -23,6 +23,7 @@ class Action(StrEnum):
     ORGANISATION_ADDED = "organisation:add"
     GSTIN_ADDED = "gstin:add"
     CREDENTIALS_CHANGED = "credentials:change"
+    CREDENTIALS_TRIED = "credentials:try"
     CREDENTIALS_REFUSED = "credentials:refuse"
     CLIENT_ADDED = "client:add"
     CLIENT_REVOKED = "client:revoke"

@@ -16,7 +16,7 @@ from gateway.irp.exchange import Exchange, Told
 from gateway.irp.permits import buckets
 from gateway.irp.portals import IrpPortals
 from gateway.irp.wire import LostError, UnreachedError, Wire
-from gateway.ports import Route, Routebook, Seller
+from gateway.ports import Clock, LoginTrial, Route, Routebook, Seller
 
 _HTTP_OK: Final = 200
 _HEARTBEAT_CHARACTERS_MAX: Final = 200
@@ -28,8 +28,9 @@ _NONE_SUCH: Final = frozenset({Disposition.ABSENT, Disposition.REFUSED, Disposit
 class IrpEnquiries:
     """Implements `ports.Enquiries`, with a permit for every call like any other."""
 
-    def __init__(self, *, routebook: Routebook, portals: IrpPortals, wire: Wire) -> None:
+    def __init__(self, *, routebook: Routebook, portals: IrpPortals, wire: Wire, clock: Clock) -> None:
         self._routebook = routebook
+        self._clock = clock
         self._portals = portals
         self._wire = wire
 
@@ -58,6 +59,19 @@ class IrpEnquiries:
         answer = portal_json.read(told.data)
         return answer if isinstance(answer, dict) else None
 
+    def try_login(self, seller: Seller) -> LoginTrial:
+        """See `ports.Enquiries`."""
+        route = self._routebook.route(seller.route)
+        account = self._routebook.account(environment=seller.environment, gstin=seller.gstin, route=route.name)
+        if account is None:
+            raise _no_account()
+        began = self._clock.monotonic()
+        refused = self._portals.try_login(route, account)
+        milliseconds = round((self._clock.monotonic() - began) * 1000)
+        if refused is None:
+            return LoginTrial(accepted=True, code=None, message=None, milliseconds=milliseconds)
+        return LoginTrial(accepted=False, code=refused.code, message=refused.message, milliseconds=milliseconds)
+
     def heartbeat(self, route: Route) -> str:
         """See `ports.Enquiries`."""
         url = endpoints.url(route, endpoints.HEARTBEAT)
@@ -77,12 +91,16 @@ class IrpEnquiries:
         route = self._routebook.route(seller.route)
         account = self._routebook.account(environment=seller.environment, gstin=seller.gstin, route=route.name)
         if account is None or account.refused_code is not None:
-            raise Misconfigured(
-                "no-account",
-                "The portal cannot be asked: there is no login for this GSTIN that it takes.",
-                help="Enter the portal's API user and password with `mohar gstin add`.",
-            )
+            raise _no_account()
         return self._portals.exchange(route, account, self._portals.permits(route, seller.gstin)), route
+
+
+def _no_account() -> Misconfigured:
+    return Misconfigured(
+        "no-account",
+        "The portal cannot be asked: there is no login for this GSTIN that it takes.",
+        help="Enter the portal's API user and password with `mohar gstin add`.",
+    )
 
 
 def _told(answer: Told | envelope.Failure | Outcome) -> Told | None:

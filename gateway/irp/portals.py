@@ -46,6 +46,11 @@ class IrpPortals:
         """The authenticated calls of an account."""
         return Exchange(route=route, account=account, sessions=self._sessions, wire=self._wire, permits=permits)
 
+    def try_login(self, route: Route, account: PortalAccount) -> Outcome | None:
+        """Log an account in, whatever is known of it; None when the portal took it."""
+        result = self._sessions.probe(route, account, permits=self.permits(route, account.gstin))
+        return result if isinstance(result, Outcome) else None
+
     def permits(self, route: Route, gstin: str) -> Permits:
         """The permits of a seller on a route, none taken."""
         return Permits(self._limiter, self._clock, buckets(route, gstin))

@@ -94,6 +94,14 @@ class Sessions:
             return _later("The session is being thrown out again and again.", round(route.relogin_seconds_min - age))
         return self._renewed(route, account, system, stale=stale, permits=permits, keep_lease=keep_lease)
 
+    def probe(self, route: Route, account: PortalAccount, *, permits: Permits) -> Session | Outcome:
+        """Log in now, also where there is a session that would do: to learn whether the portal takes this login.
+
+        It counts as any other login does, and what one of them has just been told is the answer for the next.
+        """
+        stored = self._routebook.session(account.id, system=EINVOICE)
+        return self._renewed(route, account, EINVOICE, stale=stored, permits=permits, keep_lease=lambda: None)
+
     def _usable(self, account: PortalAccount, system: str) -> Session | None:
         known = self._known.get((account.id, system))
         if known is None or not self._fresh(known):

@@ -7,6 +7,7 @@ from gateway.ports.calls import (
     Health,
     Limiter,
     LimiterAwayError,
+    LoginTrial,
     NoPermit,
     Portals,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "Ledger",
     "Limiter",
     "LimiterAwayError",
+    "LoginTrial",
     "NewOperation",
     "NoPermit",
     "PortalAccount",

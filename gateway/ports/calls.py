@@ -58,6 +58,16 @@ class Limiter(Protocol):
         """Empty the buckets for so long: the portal said that it is too much."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginTrial:
+    """What the portal said to a login, in its own words, and how long it took."""
+
+    accepted: bool
+    code: str | None
+    message: str | None
+    milliseconds: int
+
+
 class Enquiries(Protocol):
     """Questions to a portal that change nothing there. Each raises Throttled or Unavailable when it cannot be asked."""
 
@@ -71,6 +81,9 @@ class Enquiries(Protocol):
 
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
         """What the portal knows of a GSTIN, in its own words; None when it knows none such."""
+
+    def try_login(self, seller: Seller) -> LoginTrial:
+        """Whether the portal takes the seller's login as it is stored, by logging in. Raises Misconfigured for none."""
 
     def heartbeat(self, route: Route) -> str:
         """The portal's sign of life, in its own words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -141,4 +141,7 @@ class Assertions(Protocol):
         """What it says, if one of the keys signed it and it is good at that time."""
 
     def read_key(self, *, client_id: str, kid: str, pem: str) -> PublicKey:
-        """A public key with the algorithm that belongs to it. Raises Invalid for any other."""
+        """A public key (PEM) with the algorithm that belongs to it. Raises Invalid for any other."""
+
+    def read_jwk(self, *, client_id: str, jwk: Mapping[str, str]) -> PublicKey:
+        """The same from a JWK (RFC 7517) with a `kid`. Raises Invalid."""

@@ -11,7 +11,7 @@ from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import API_KEY_PREFIX
 from gateway.domain.operations import Environment
 from gateway.errors import Absent, Invalid
-from gateway.ports import ApiKey, Client, Grant, PublicKey, Seller, token_key_context
+from gateway.ports import ApiKey, Client, Grant, LoginTrial, PublicKey, Seller, token_key_context
 from gateway.services import access
 from gateway.services.authentication import TOKEN_SECONDS
 from gateway.services.ports import Ports
@@ -105,10 +105,13 @@ def withdraw_grant(manager: Manager, client_id: str, gstin: str, *, ports: Ports
 def add_public_key(manager: Manager, client_id: str, *, kid: str, pem: str, ports: Ports) -> str:
     """A key that a client signs assertions with; the algorithm that belongs to it. Raises Invalid, Clash, Absent."""
     known = _live(manager, client_id, ports)
-    key = ports.assertions.read_key(client_id=known.id, kid=kid, pem=pem)
-    record = _of_client(Action.CLIENT_KEY_ADDED, known, manager, ports, kid=kid, algorithm=key.algorithm)
-    ports.keyring.put_public_key(key, record=record)
-    return key.algorithm
+    return _put_public_key(manager, known, ports.assertions.read_key(client_id=known.id, kid=kid, pem=pem), ports)
+
+
+def add_jwk(manager: Manager, client_id: str, jwk: Mapping[str, str], *, ports: Ports) -> str:
+    """The same from a JWK with its `kid`."""
+    known = _live(manager, client_id, ports)
+    return _put_public_key(manager, known, ports.assertions.read_jwk(client_id=known.id, jwk=jwk), ports)
 
 
 def public_keys(manager: Manager, client_id: str, *, ports: Ports) -> Sequence[PublicKey]:
@@ -205,9 +208,37 @@ def sellers(manager: Manager, *, ports: Ports) -> Sequence[Seller]:
     return sorted(mine, key=lambda seller: (seller.environment, seller.gstin))
 
 
-def replace_credentials(manager: Manager, seller: Seller, *, user_name: str, password: str, ports: Ports) -> None:
-    """Another login at the portal for a taxpayer; what waited for it goes on by itself."""
-    access.put_seller(seller, user_name=user_name, password=password, ports=ports, actor=manager.actor)
+def seller(manager: Manager, gstin: str, *, ports: Ports) -> Seller:
+    """One taxpayer of the organisation, in the caller's environment. Raises Absent, also for another's."""
+    found = next((each for each in sellers(manager, ports=ports) if each.gstin == gstin), None)
+    if found is None:
+        raise Absent("gstin-unknown", "There is no such GSTIN here.", help="Have an operator add it.")
+    return found
+
+
+def replace_credentials(manager: Manager, gstin: str, *, user_name: str, password: str, ports: Ports) -> None:
+    """Another login at the portal for a taxpayer; what waited for it goes on by itself. Raises Absent."""
+    known = seller(manager, gstin, ports=ports)
+    access.put_seller(known, user_name=user_name, password=password, ports=ports, actor=manager.actor)
+
+
+def try_credentials(manager: Manager, gstin: str, *, ports: Ports) -> LoginTrial:
+    """What the portal says to the login of a taxpayer as it is stored. Raises Absent, or Misconfigured for none."""
+    known = seller(manager, gstin, ports=ports)
+    trial = ports.enquiries.try_login(known)
+    facts = {"accepted": trial.accepted, "code": trial.code, "milliseconds": trial.milliseconds}
+    record = access.audit_record(
+        Action.CREDENTIALS_TRIED,
+        known.gstin,
+        ports,
+        environment=known.environment,
+        org_id=known.org_id,
+        gstin=known.gstin,
+        facts=facts,
+        actor=manager.actor,
+    )
+    ports.auditor.write(record)
+    return trial
 
 
 def rotate_token_key(manager: Manager, *, ports: Ports, overlap: timedelta = TOKEN_KEY_OVERLAP) -> str:
@@ -225,6 +256,12 @@ def rotate_token_key(manager: Manager, *, ports: Ports, overlap: timedelta = TOK
         record=record,
     )
     return kid
+
+
+def _put_public_key(manager: Manager, known: Client, key: PublicKey, ports: Ports) -> str:
+    record = _of_client(Action.CLIENT_KEY_ADDED, known, manager, ports, kid=key.kid, algorithm=key.algorithm)
+    ports.keyring.put_public_key(key, record=record)
+    return key.algorithm
 
 
 def _live(manager: Manager, client_id: str, ports: Ports) -> Client:
