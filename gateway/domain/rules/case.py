@@ -6,39 +6,36 @@ about it say nothing, and nothing raises.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
-from gateway.domain.calendar import read_portal_date
 from gateway.domain.identifiers import UNREGISTERED, is_gstin
 from gateway.domain.rules.context import Context
-
-Amount: TypeAlias = int | Decimal
+from gateway.domain.rules.line import Line
+from gateway.domain.rules.mending import SUMS, Mended, added, document_total, mend
+from gateway.domain.rules.reading import day, entries, part, state, text
+from gateway.domain.rules.taxation import Taxation
 
 LINES_MAX: Final = 1_000
 """Lines of one document (NIC, error 2173)."""
 PRECEDING_MAX: Final = 100
 """Preceding documents that are looked at. A note that mends more at once is not known; each costs a look-up."""
-AMOUNT_MAX: Final = Decimal("99999999999999.99")
-"""The largest amount of any member (INV-01)."""
 ABROAD: Final = 96
 """The state code that stands for other countries."""
 EXPORTS: Final = frozenset({"EXPWP", "EXPWOP"})
 SEZ_SUPPLIES: Final = frozenset({"SEZWP", "SEZWOP"})
+HOME_SUPPLIES: Final = frozenset({"B2B", "DEXP"})
 NOTES: Final = frozenset({"CRN", "DBN"})
+RETAIL_PRICE_FROM: Final = date(2026, 2, 1)
+"""Tobacco and pan masala are taxed on their printed price (notifications 19 and 20/2025-CT)."""
 
-_EMPTY: Final[Mapping[str, Any]] = {}
-_STATE: Final = re.compile(r"[0-9]{1,2}", re.ASCII)
-_DATE: Final = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4}", re.ASCII)
-_HSN: Final = re.compile(r"(?:[0-9]{2}){2,4}", re.ASCII)
-_TAXES: Final = ("IgstAmt", "CgstAmt", "SgstAmt", "CesAmt", "CesNonAdvlAmt", "StateCesAmt", "StateCesNonAdvlAmt")
-_OPTIONAL: Final = ("Discount", *_TAXES, "OthChrg", "CesRt", "StateCesRt")
-_REQUIRED: Final = ("TotAmt", "AssAmt", "GstRt", "TotItemVal")
+_UNTAXED: Final = frozenset({"EXPWOP", "SEZWOP"})
+_TAX_APART: Final = frozenset({"EXPWP", "EXPWOP", "SEZWOP"})
+_YES: Final = "Y"
 
 
 class Subject(Protocol):
@@ -47,47 +44,6 @@ class Subject(Protocol):
     @property
     def at(self) -> str:
         """JSON Pointer to it; empty for the whole document."""
-
-
-def amount(value: Any) -> Amount | None:
-    """A number that can be an amount, a rate or a quantity; None for anything else. Signs are the schema's matter."""
-    kind = type(value)
-    return value if (kind is Decimal or kind is int) and 0 <= value <= AMOUNT_MAX else None
-
-
-def text(value: Any) -> str | None:
-    """A text, or None."""
-    return value if isinstance(value, str) else None
-
-
-def part(value: Any) -> Mapping[str, Any]:
-    """An object, or an empty one."""
-    return value if isinstance(value, dict) else _EMPTY
-
-
-def entries(value: Any, *, most: int) -> Sequence[Any]:
-    """The first of an array's entries, or none."""
-    return value[:most] if isinstance(value, list) else ()
-
-
-def day(value: Any) -> date | None:
-    """A date from dd/MM/yyyy; None when it is no such text or no day of the calendar."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return read_portal_date(value)
-    except ValueError:
-        return None
-
-
-def state(value: Any) -> int | None:
-    """A state code as a number: `7` and `07` are one state."""
-    return int(value) if isinstance(value, str) and _STATE.fullmatch(value) else None
-
-
-def is_written_as_date(value: Any) -> bool:
-    """Whether a text has the form dd/MM/yyyy, be there such a day or not."""
-    return isinstance(value, str) and _DATE.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +67,9 @@ class Party:
         return bool(self.raw)
 
     @property
-    def registered(self) -> bool:
-        """Whether it has a GSTIN."""
-        return self.gstin not in (None, UNREGISTERED)
-
-    @property
     def gstin_state(self) -> int | None:
-        """The state in which its GSTIN was given."""
-        return int(self.gstin[:2]) if self.gstin and self.registered else None
+        """The state in which its GSTIN was given; None without a GSTIN."""
+        return int(self.gstin[:2]) if self.gstin not in (None, UNREGISTERED) else None
 
 
 def _party(document: Mapping[str, Any], name: str) -> Party:
@@ -131,76 +82,6 @@ def _party(document: Mapping[str, Any], name: str) -> Party:
         state=state(raw.get("Stcd")),
         pin=pin if type(pin) is int and 100_000 <= pin <= 999_999 else None,  # noqa: PLR2004  six digits
     )
-
-
-class Line:
-    """One line. `sound` says whether all of its amounts are known; missing ones that may be missing are nought."""
-
-    __slots__ = (
-        "cess",
-        "cess_fixed",
-        "cess_rate",
-        "cgst",
-        "discount",
-        "gross",
-        "hsn",
-        "igst",
-        "index",
-        "number",
-        "other",
-        "rate",
-        "raw",
-        "service",
-        "sgst",
-        "sound",
-        "state_cess",
-        "state_cess_fixed",
-        "state_cess_rate",
-        "taxable",
-        "total",
-    )
-
-    def __init__(self, index: int, raw: Mapping[str, Any]) -> None:
-        get = raw.get
-        self.index = index
-        self.raw = raw
-        optional = [amount(get(name, 0)) for name in _OPTIONAL]
-        required = [amount(get(name)) for name in _REQUIRED]
-        self.sound = None not in optional and None not in required
-        (
-            self.discount,
-            self.igst,
-            self.cgst,
-            self.sgst,
-            self.cess,
-            self.cess_fixed,
-            self.state_cess,
-            self.state_cess_fixed,
-            self.other,
-            self.cess_rate,
-            self.state_cess_rate,
-        ) = (value or 0 for value in optional)
-        self.gross, self.taxable, self.rate, self.total = (value or 0 for value in required)
-        hsn = get("HsnCd")
-        self.hsn = hsn if isinstance(hsn, str) and _HSN.fullmatch(hsn) else None
-        self.service = get("IsServc")
-        number = get("SlNo")
-        self.number = int(number) if isinstance(number, str) and number.isascii() and number.isdigit() else None
-
-    @property
-    def at(self) -> str:
-        """JSON Pointer to it."""
-        return f"/ItemList/{self.index}"
-
-    @property
-    def tax(self) -> Amount:
-        """GST of the line: IGST, CGST and SGST."""
-        return self.igst + self.cgst + self.sgst
-
-    @property
-    def cesses(self) -> Amount:
-        """Cess and state cess of the line, by value and by quantity."""
-        return self.cess + self.cess_fixed + self.state_cess + self.state_cess_fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +106,7 @@ class Preceding:
         return f"/RefDtls/PrecDocDtls/{self.index}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One document under check, with all that a rule may look at."""
 
@@ -244,6 +125,21 @@ class Case:
         return part(self.document.get("DocDtls"))
 
     @cached_property
+    def export(self) -> Mapping[str, Any]:
+        """ExpDtls."""
+        return part(self.document.get("ExpDtls"))
+
+    @cached_property
+    def ewb(self) -> Mapping[str, Any]:
+        """EwbDtls."""
+        return part(self.document.get("EwbDtls"))
+
+    @cached_property
+    def asks_for_ewb(self) -> bool:
+        """Whether an e-way bill is asked for."""
+        return isinstance(self.document.get("EwbDtls"), dict)
+
+    @cached_property
     def supply(self) -> str | None:
         """TranDtls.SupTyp."""
         return text(self.transaction.get("SupTyp"))
@@ -257,6 +153,11 @@ class Case:
     def doc_date(self) -> date | None:
         """DocDtls.Dt."""
         return day(self.details.get("Dt"))
+
+    @cached_property
+    def law_of(self) -> date:
+        """The day whose law holds for the document: its own, or that of checking while it has none."""
+        return self.doc_date or self.context.on
 
     @cached_property
     def seller(self) -> Party:
@@ -289,6 +190,41 @@ class Case:
         return state(self.buyer.raw.get("Pos"))
 
     @cached_property
+    def seller_state(self) -> int | None:
+        """The seller's state, by its GSTIN: where Stcd differs, it is Stcd that is wrong."""
+        return self.seller.gstin_state or self.seller.state
+
+    @cached_property
+    def igst_on_intra(self) -> bool:
+        """Whether IGST is said to be due within one state."""
+        return self.transaction.get("IgstOnIntra") == _YES
+
+    @cached_property
+    def reverse_charge(self) -> bool:
+        """Whether the buyer owes the tax."""
+        return self.transaction.get("RegRev") == _YES
+
+    @cached_property
+    def taxation(self) -> Taxation:
+        """How the document is taxed."""
+        return Taxation(
+            intra=self._intra(),
+            by_rate=self.doc_type == "INV",
+            untaxed=self.supply in _UNTAXED,
+            tax_apart=self.reverse_charge or self.supply in _TAX_APART,
+            by_retail_price=self.law_of >= RETAIL_PRICE_FROM,
+        )
+
+    def _intra(self) -> bool | None:
+        if self.supply in EXPORTS or self.supply in SEZ_SUPPLIES:
+            return False
+        if self.supply not in HOME_SUPPLIES or self.place_of_supply is None or self.seller_state is None:
+            return None
+        if self.igst_on_intra or self.context.seller_in_sez:
+            return False
+        return self.place_of_supply == self.seller_state
+
+    @cached_property
     def totals(self) -> Mapping[str, Any]:
         """ValDtls."""
         return part(self.document.get("ValDtls"))
@@ -308,6 +244,34 @@ class Case:
         return tuple(Line(index, line) for index, line in listed if isinstance(line, dict))
 
     @cached_property
+    def repeated(self) -> Mapping[int, int]:
+        """The lines whose serial number an earlier line has, by index, each with a number that is free."""
+        seen: set[int] = set()
+        again = [line for line in self.lines if line.number is not None and _was_there(line.number, seen)]
+        first_free = max(seen, default=0) + 1
+        return {line.index: free for free, line in enumerate(again, start=first_free)}
+
+    @cached_property
+    def summed(self) -> bool:
+        """Whether all amounts of all lines are known, so that they can be added up."""
+        return bool(self.lines) and len(self.lines) == self.line_count and all(line.sound for line in self.lines)
+
+    @cached_property
+    def sums(self) -> Mapping[str, Decimal]:
+        """What the members of ValDtls should be, from the lines; empty when some amount is unknown."""
+        return {name: added(map(of, self.lines)) for name, of in SUMS.items()} if self.summed else {}
+
+    @cached_property
+    def total(self) -> Decimal | None:
+        """What ValDtls.TotInvVal should be; None when some amount is unknown."""
+        return document_total(self.lines, self.totals) if self.summed else None
+
+    @cached_property
+    def mended(self) -> Mended:
+        """What would have to change for the amounts to agree."""
+        return mend(self.lines, self.totals, self.taxation)
+
+    @cached_property
     def preceding(self) -> tuple[Preceding, ...]:
         """RefDtls.PrecDocDtls."""
         listed = entries(part(self.document.get("RefDtls")).get("PrecDocDtls"), most=PRECEDING_MAX)
@@ -320,6 +284,13 @@ class Case:
     def dates(self) -> tuple[Dated, ...]:
         """All members that hold a date, but the document's own."""
         return tuple(_dates(self.document, self.lines))
+
+
+def _was_there(number: int, seen: set[int]) -> bool:
+    if number in seen:
+        return True
+    seen.add(number)
+    return False
 
 
 _REFERENCES_MAX: Final = 100

@@ -9,12 +9,27 @@ from itertools import chain
 from typing import Any, Final
 
 from gateway.domain.faults import Fault
-from gateway.domain.rules import header
+from gateway.domain.rules import (
+    delivery,
+    export,
+    header,
+    lines,
+    notes,
+    parties,
+    rates,
+    supply,
+    tax,
+    totals,
+    transport,
+    way,
+)
 from gateway.domain.rules.case import Case, Subject
 from gateway.domain.rules.context import Context, Verdict
 from gateway.domain.rules.row import Predicate, Rule, Scope, Severity
 
-RULES: Final[tuple[Rule, ...]] = (*header.RULES,)
+_AREAS: Final = (header, parties, supply, lines, rates, tax, totals, export, notes, transport, way, delivery)
+
+RULES: Final[tuple[Rule, ...]] = tuple(rule for area in _AREAS for rule in area.RULES)
 """All rules, in the order in which findings are told."""
 
 FAULTS_MAX: Final = 100

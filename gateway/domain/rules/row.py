@@ -10,11 +10,14 @@ from typing import Any, TypeAlias
 
 from gateway.domain.faults import Fault
 from gateway.domain.rules.case import Case, Subject
+from gateway.domain.rules.tolerance import Tolerance
 
 Predicate: TypeAlias = Callable[[Any, Case], bool]
 """Whether a subject breaks a rule. It is asked only of subjects of the rule's scope, and raises nothing."""
 Patch: TypeAlias = Sequence[Mapping[str, Any]]
 """Operations of RFC 6902."""
+Fix: TypeAlias = Callable[[Any, Case], Patch | None]
+"""Computes what mends a finding; None where that cannot be known."""
 
 
 class Severity(StrEnum):
@@ -51,9 +54,9 @@ class Rule:
 
     `code` is a public promise: it never changes its meaning and is never used again. `at` is the place of a finding: a
     JSON Pointer below the subject. `sentence` says what is wrong and `help` what to do next. `broken` is the predicate.
-    `facts` adds what was found, `fix` computes a patch where one can be computed. `portal_code` is what the portal
-    would answer. `source` says who asks for it. The rule holds from `valid_from` to `valid_to`, both included. With
-    `allowable`, a caller may say that a document is meant so, which makes the error a warning.
+    `source` says who asks for it, `portal_code` what the portal would answer. The rule holds from `valid_from` to
+    `valid_to`, both included. With `allowable`, a caller may say that a document is meant so, which makes the error a
+    warning. `tolerance` is the policy by which amounts are compared. `facts` adds what was found; `fix` mends it.
     """
 
     code: str
@@ -69,8 +72,9 @@ class Rule:
     valid_from: date | None = None
     valid_to: date | None = None
     allowable: bool = False
+    tolerance: Tolerance | None = None
     facts: Callable[[Any, Case], str] | None = None
-    fix: Callable[[Any, Case], Patch | None] | None = None
+    fix: Fix | None = None
 
     @property
     def area(self) -> str:
