@@ -13,6 +13,7 @@ import typer
 from gateway import settings
 from gateway.api import openapi
 from gateway.api.app import outline
+from gateway.cli import eventpage
 from gateway.cli.output import EXIT_FAILED, console, errors
 from gateway.domain.lifecycle import TRANSITIONS
 from gateway.domain.operations import TERMINAL, Status
@@ -96,7 +97,10 @@ def api_document() -> str:
     return openapi.text(openapi.document(outline()))
 
 
-FILES: Final[Mapping[str, Callable[[], str]]] = {"schemas/openapi.json": api_document}
+FILES: Final[Mapping[str, Callable[[], str]]] = {
+    "schemas/openapi.json": api_document,
+    "docs/events.md": eventpage.page,
+}
 PARTS: Final = (
     Part("README.md", "settings", settings.table),
     Part("ARCHITECTURE.md", "lifecycle", lifecycle),

@@ -21,6 +21,7 @@ CLIENT_PREFIX: Final = "cli_"
 ORGANISATION_PREFIX: Final = "org_"
 ACCOUNT_PREFIX: Final = "acc_"
 API_KEY_PREFIX: Final = "key_"
+EVENT_PREFIX: Final = "evt_"
 
 
 def is_gstin(text: str) -> bool:

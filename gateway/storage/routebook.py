@@ -11,11 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from gateway.domain.audit import Record
+from gateway.domain.events import Announcement, EventType, shortened
 from gateway.domain.operations import Environment
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Misconfigured
 from gateway.ports import Ids, PortalAccount, Route, Session, Vault
-from gateway.storage import audit
+from gateway.storage import audit, events
 from gateway.storage.database import Database
 from gateway.storage.recent import Recent
 from gateway.storage.tables import portal_accounts, portal_keys, portal_sessions, routes
@@ -127,8 +128,11 @@ class SqlRoutebook:
             mine = portal_accounts.c.id == account_id
             if tried is not None:
                 mine &= portal_accounts.c.changed_at == tried
+            login = connection.execute(select(portal_accounts).where(mine).with_for_update()).mappings().one_or_none()
             connection.execute(update(portal_accounts).where(mine).values(refused_code=code))
             audit.append(connection, record)
+            if login is not None and login["refused_code"] is None:
+                events.announce(connection, _login_refused(login, code), ids=self._ids, at=record.at)
 
         self._database.write(work)
 
@@ -216,6 +220,17 @@ class SqlRoutebook:
             audit.append(connection, record)
 
         self._database.write(work)
+
+
+def _login_refused(login: RowMapping, code: str) -> Announcement:
+    return Announcement(
+        type=EventType.CREDENTIAL_INVALID,
+        environment=login["environment"],
+        org_id=login["org_id"],
+        gstin=login["gstin"],
+        subject=login["id"],
+        data={"account_id": login["id"], "route": login["route"], "portal_code": shortened(code)},
+    )
 
 
 def _session(account_id: str, system: str) -> Any:

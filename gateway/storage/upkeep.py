@@ -16,7 +16,7 @@ from gateway.domain.operations import CLAIMABLE, Environment, HoldCause, Lane, O
 from gateway.domain.settlement import Event, Settlement
 from gateway.errors import Absent
 from gateway.ports import Ids
-from gateway.storage import audit, waiting
+from gateway.storage import audit, events, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, settle_row
 from gateway.storage.tables import attempts, idempotency_keys, lanes, leaders, operations, portal_accounts
@@ -156,6 +156,7 @@ class SqlUpkeep:
             after = _locked(connection, id)
             audit.append(connection, self._audited(after, action, actor, settlement, at=at))
             waiting.wake(connection, operation, settlement.status, None, ids=self._ids, at=at)
+            events.announce_transition(connection, operation, after, ids=self._ids, at=at)
             return after
 
         return self._database.write(work)
@@ -175,6 +176,7 @@ class SqlUpkeep:
         settle_row(connection, operation, settlement, at=at)
         after = _locked(connection, id)
         audit.append(connection, self._audited(after, Action.LEASE_ENDED, str(owner), settlement, at=at))
+        events.announce_transition(connection, operation, after, ids=self._ids, at=at)
 
     def _audited(
         self, operation: Operation, action: Action, actor: str, settlement: Settlement, *, at: datetime

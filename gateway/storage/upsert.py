@@ -19,6 +19,12 @@ def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any],
     connection.execute(_replacing(connection.dialect.name, table, tuple(row), keys), row)
 
 
+def counted_up(connection: Connection, table: Table, keys: dict[str, Any], *, column: str) -> int:
+    """Add one to the counter of that key, which begins at 0, and keep others from it until the commit."""
+    statement = _counting(connection.dialect.name, table, tuple(keys), column)
+    return int(connection.execute(statement, keys | {column: 1}).scalar_one())
+
+
 @lru_cache
 def _missing(dialect: str, table: Table) -> Any:
     return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
@@ -29,6 +35,16 @@ def _replacing(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple
     statement = _insert(dialect, table)
     return statement.on_conflict_do_update(
         index_elements=keys, set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+@lru_cache
+def _counting(dialect: str, table: Table, keys: tuple[str, ...], column: str) -> Any:
+    counted = table.c[column]
+    return (
+        _insert(dialect, table)
+        .on_conflict_do_update(index_elements=keys, set_={column: counted + 1})
+        .returning(counted)
     )
 
 

@@ -14,8 +14,8 @@ from gateway.domain.operations import TERMINAL, Operation, Status
 from gateway.domain.outcomes import Registration, Result
 from gateway.domain.settlement import Event
 from gateway.ports import Ids
-from gateway.storage import audit, queries
-from gateway.storage.rows import read_operation, settled_values
+from gateway.storage import audit, events, queries
+from gateway.storage.rows import fetch_operation, read_operation, settled_values
 from gateway.storage.tables import operations
 from gateway.storage.types import NO_DEADLINE
 
@@ -63,4 +63,7 @@ def _end(
         facts={"event": settlement.event, "status": settlement.status, "waited_for": awaited.id},
     )
     audit.append(connection, record)
+    after = fetch_operation(connection, operation.id)
+    if after is not None:
+        events.announce_transition(connection, operation, after, ids=ids, at=at)
     wake(connection, operation, settlement.status, None, ids=ids, at=at)

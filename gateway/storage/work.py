@@ -15,7 +15,7 @@ from gateway.domain.operations import Lane, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Attempt, Claim, Ids, LeaseLostError
-from gateway.storage import audit, blobs, effects, queries, waiting
+from gateway.storage import audit, blobs, effects, events, queries, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import read_operation, release_number, settled_values
 from gateway.storage.tables import lanes
@@ -139,6 +139,7 @@ class SqlWork:
             "found_by": outcome.found_by,
         }
         audit.append(connection, self._audited(after, Action.ATTEMPT_SETTLED, attempt.worker, facts, at=at))
+        events.announce_transition(connection, before, after, outcome, ids=self._ids, at=at)
         return after
 
     def _audited(

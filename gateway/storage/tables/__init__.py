@@ -12,6 +12,7 @@ from gateway.storage.tables.access import (
     token_keys,
 )
 from gateway.storage.tables.base import metadata
+from gateway.storage.tables.events import events, feeds
 from gateway.storage.tables.evidence import audit, blobs
 from gateway.storage.tables.ledger import documents, eway_bills, note_links
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
@@ -32,7 +33,9 @@ __all__ = [
     "client_keys",
     "clients",
     "documents",
+    "events",
     "eway_bills",
+    "feeds",
     "grants",
     "gstins",
     "idempotency_keys",
