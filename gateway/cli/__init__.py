@@ -23,6 +23,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "setup": ("gstin", "client"),
     "routes": ("route",),
     "calls": ("irn", "operation"),
+    "webhook": ("webhook",),
     "doctor": ("doctor",),
     "generate": ("docs",),
 }

@@ -60,10 +60,10 @@ def verify(received: Mapping[str, str], body: bytes, *, secrets: Sequence[str], 
 
 def _signature(secret: str, *, message_id: str, seconds: int, body: bytes) -> str:
     message = f"{message_id}.{seconds}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), message, hashlib.sha256)).decode("ascii")
+    return "v1," + base64.b64encode(hmac.digest(key(secret), message, hashlib.sha256)).decode("ascii")
 
 
-def _key(secret: str) -> bytes:
+def key(secret: str) -> bytes:
     """The bytes that a secret stands for. Raises ValueError, with nothing of the secret in it."""
     try:
         return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
