@@ -97,12 +97,25 @@ def api_document() -> str:
     return openapi.text(openapi.document(outline()))
 
 
+def snippet(name: str, language: str) -> Callable[[], str]:
+    """A program of `docs/verify` as README shows it."""
+
+    def text() -> str:
+        program = (ROOT / "docs" / "verify" / name).read_text(encoding="utf-8")
+        return f"```{language}\n{program}```\n"
+
+    return text
+
+
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "schemas/openapi.json": api_document,
     "docs/events.md": eventpage.page,
 }
 PARTS: Final = (
     Part("README.md", "settings", settings.table),
+    Part("README.md", "verify.py", snippet("verify.py", "python")),
+    Part("README.md", "verify.mjs", snippet("verify.mjs", "js")),
+    Part("README.md", "verify.php", snippet("verify.php", "php")),
     Part("ARCHITECTURE.md", "lifecycle", lifecycle),
 )
 
