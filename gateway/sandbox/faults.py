@@ -54,7 +54,37 @@ class Kind(StrEnum):
     """Signed by a key that is not published yet."""
 
 
-OPERATIONS: Final = ("login", "generate", "get_irn", "get_by_document", "cancel", "gstin", "heartbeat")
+EWAY_OPERATIONS: Final = (
+    "ewb_login",
+    "ewb_generate",
+    "ewb_vehicle",
+    "ewb_cancel",
+    "ewb_reject",
+    "ewb_extend",
+    "ewb_transporter",
+    "ewb_consolidate",
+    "ewb_multi_begin",
+    "ewb_multi_add",
+    "ewb_multi_change",
+    "ewb_close",
+    "ewb_get",
+    "ewb_get_by_document",
+    "ewb_list",
+    "ewb_trip_sheet",
+    "ewb_gstin",
+)
+"""Those of the e-way bill system."""
+
+OPERATIONS: Final = (
+    "login",
+    "generate",
+    "get_irn",
+    "get_by_document",
+    "cancel",
+    "gstin",
+    "heartbeat",
+    *EWAY_OPERATIONS,
+)
 """The portal's calls, by the names that faults and the call log use."""
 
 DEFAULT_OPERATIONS: Final = ("generate",)
@@ -69,7 +99,7 @@ _BLOCK_BYTES: Final = 16
 _GARBLED_BLOCKS: Final = 3
 """Enough that a text which still parses by chance is beyond expectation."""
 
-_CIPHER_TEXT: Final = re.compile(rb'"Data":"([A-Za-z0-9+/=]+)"')
+_CIPHER_TEXT: Final = re.compile(rb'"[Dd]ata":"([A-Za-z0-9+/=]+)"')
 _PAGE: Final = b"<!DOCTYPE html><html><head><title>Notice</title></head><body><h1>Service notice</h1></body></html>"
 _GATEWAY_TEXT: Final = {
     502: b'{"message": "Bad gateway"}',

@@ -1,4 +1,4 @@
-"""The sandbox's own pages, beside the portal's: `/_control`, `/_ledger`, `/_calls` and `/_keys`."""
+"""The sandbox's own pages, beside the portal's: `/_control`, `/_ledger`, `/_ewaybills`, `/_calls` and `/_keys`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gateway.sandbox import control
 from gateway.sandbox.control import Change, ControlError
 from gateway.sandbox.faults import Menu
 from gateway.sandbox.keys import SandboxKeys
+from gateway.sandbox.ledger import json_lines
 from gateway.sandbox.state import PortalClock, State, seeded
 from gateway.sandbox.wire import LINES_TYPE, Reply, Request, json_reply
 
@@ -31,6 +32,7 @@ class Pages:
             ("POST", "/_control"): self._control,
             ("GET", "/_ledger"): self._ledger,
             ("DELETE", "/_ledger"): self._clear,
+            ("GET", "/_ewaybills"): self._eway_bills,
             ("GET", "/_calls"): self._calls,
             ("GET", "/_keys"): self._keys,
         }
@@ -89,6 +91,9 @@ class Pages:
         pending = ("x-pending-late", str(len(self.state.late)))
         return Reply(headers=(*LINES_TYPE, pending), body=self.state.ledger.lines())
 
+    def _eway_bills(self, _request: Request) -> Reply:
+        return Reply(headers=LINES_TYPE, body=json_lines(bill.as_json() for bill in self.state.bills))
+
     def _calls(self, request: Request) -> Reply:
         written = request.query.get("since")
         if not written:
@@ -106,7 +111,9 @@ class Pages:
         """Forget registrations, calls, sessions and what is still on its way; accounts and settings stay."""
         self.state.ledger.clear()
         self.state.calls.clear()
+        self.state.bills.clear()
         self.state.gate.clear_sessions()
+        self.state.eway_gate.clear_sessions()
         self.state.rates.clear()
         self.state.late.clear()
         return Reply(status=204, headers=())

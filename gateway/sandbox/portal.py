@@ -19,9 +19,11 @@ from typing import Any, Final
 from gateway.domain import canonical
 from gateway.domain.calendar import IST, write_portal_time
 from gateway.ports import Clock
-from gateway.sandbox import codec, control, faults, master
+from gateway.sandbox import codec, control, eway, eway_wire, faults, master
 from gateway.sandbox.calls import Answer, Call, envelope_data
 from gateway.sandbox.control import Limits
+from gateway.sandbox.eway import EwaySystem
+from gateway.sandbox.eway_bills import Bills
 from gateway.sandbox.faults import Kind, Strike
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.ledger import Ledger
@@ -63,6 +65,11 @@ class _Target:
     def operation(self) -> str:
         return _OPERATIONS.get(self.service, self.service)
 
+    @property
+    def is_eway(self) -> bool:
+        """Whether it belongs to the e-way bill system."""
+        return self.service.startswith(eway.PREFIX)
+
 
 class Sandbox:
     """The portal. Thread-safe: one lock around everything, because one request changes several things at once.
@@ -90,9 +97,12 @@ class Sandbox:
             rng=seeded(seed),
             ledger=Ledger(journal),
             gate=Gate(seed),
+            eway_gate=Gate(seed + 1),
+            bills=Bills(journal and journal.with_name(f"{journal.name}.eway")),
             limits=limits or Limits(),
             latency_ms=latency_ms,
         )
+        self._eway = EwaySystem(self._state, keys)
         self._pages = Pages(self._state, keys, self._time)
 
     def handle(self, request: Request) -> Reply:
@@ -123,7 +133,7 @@ class Sandbox:
         wait_seconds = self._wait_for_limit(request)
         if wait_seconds > 0:
             entry.fault = "limit"
-            reply = self._throttled(-int(-wait_seconds // 1))
+            reply = self._throttled(-int(-wait_seconds // 1), target)
         else:
             strike = state.menu.strike(target.operation, state.rng)
             entry.fault = strike.kind.value if strike else None
@@ -135,15 +145,16 @@ class Sandbox:
         """The answer to a call, served or not as its fault allows, and not yet spoiled."""
         reply = Reply()
         if strike is not None and strike.kind is Kind.EXPIRE_SESSION:
-            self._state.gate.drop_session(entry.gstin)
+            gate = self._state.eway_gate if target.is_eway else self._state.gate
+            gate.drop_session(entry.gstin)
         if strike is not None and strike.kind is Kind.LATE:
             self._postpone(request, target, strike, entry)
         if faults.is_served(strike):
             reply = self._serve(request, target, strike, entry)
         if strike is not None and strike.kind is Kind.UNKNOWN_CODE:
-            reply = self._failed(Refusal(strike.code, "The request could not be processed."))
+            reply = self._failed(Refusal(strike.code, "The request could not be processed."), target)
         if strike is not None and strike.kind is Kind.THROTTLE:
-            reply = self._throttled(strike.retry_after_seconds)
+            reply = self._throttled(strike.retry_after_seconds, target)
         return reply
 
     def _serve(self, request: Request, target: _Target, strike: Strike | None, entry: CallEntry) -> Reply:
@@ -151,7 +162,7 @@ class Sandbox:
             reply = self._answered(request, target, strike, entry)
         except Refusal as refusal:
             entry.code = refusal.code
-            return self._failed(refusal)
+            return self._failed(refusal, target)
         entry.code = "ok"
         return reply
 
@@ -161,18 +172,25 @@ class Sandbox:
             return Reply(headers=TEXT_TYPE, body=f"e-Invoice Vital:-{written}".encode())
         if target.service == LOGIN:
             return Reply(body=self._log_in(request, at=entry.at))
+        if target.service == eway.LOGIN:
+            return Reply(body=self._eway.log_in(request, at=entry.at))
         call = self._authenticated(request, target, strike, entry)
         answer = self._answer(target.service, call)
         entry.irn = answer.irn
+        if target.is_eway:
+            return Reply(body=self._eway.success(call, answer))
         data = codec.encrypt(call.session.sek, answer.text.encode())
         return Reply(body=self._state.envelope.success(data, info=answer.info))
 
     def _authenticated(self, request: Request, target: _Target, strike: Strike | None, entry: CallEntry) -> Call:
-        session = self._state.gate.authenticate(request, at=entry.at)
+        gate: EwaySystem | Gate = self._eway if target.is_eway else self._state.gate
+        session = gate.authenticate(request, at=entry.at)
         return Call(request=request, session=session, at=entry.at, argument=target.argument, strike=strike)
 
     def _answer(self, service: str, call: Call) -> Answer:
         state = self._state
+        if service.startswith(eway.PREFIX):
+            return self._eway.answer(service, call)
         hours = state.limits.readback_hours
         registrar = Registrar(ledger=state.ledger, keys=self.keys, rng=state.rng, readback_hours=hours)
         services: Mapping[str, Callable[[Call], Answer]] = {
@@ -185,13 +203,13 @@ class Sandbox:
         }
         return services[service](call)
 
-    def _failed(self, refusal: Refusal) -> Reply:
-        return Reply(body=self._state.envelope.failure(refusal))
+    def _failed(self, refusal: Refusal, target: _Target) -> Reply:
+        return Reply(body=eway_wire.failure(refusal) if target.is_eway else self._state.envelope.failure(refusal))
 
-    def _throttled(self, seconds: int) -> Reply:
+    def _throttled(self, seconds: int, target: _Target) -> Reply:
         refusal = Refusal(THROTTLED_CODE, f"Too many requests: try again after {seconds} seconds.")
         headers = (*JSON_TYPE, ("retry-after", str(seconds)))
-        return replace(self._failed(refusal), status=429, headers=headers)
+        return replace(self._failed(refusal, target), status=429, headers=headers)
 
     def _wait_for_limit(self, request: Request) -> float:
         """Seconds until this call would be within both limits; it is counted when that is now."""
@@ -237,7 +255,7 @@ class Sandbox:
 
     def _postpone(self, request: Request, target: _Target, strike: Strike, entry: CallEntry) -> None:
         """Keep a request for later, with the session that it has now. One without a session dies on the way."""
-        if target.service in (LOGIN, HEARTBEAT):
+        if target.service in (LOGIN, HEARTBEAT, eway.LOGIN):
             return
         try:
             call = self._authenticated(request, target, None, entry)
@@ -266,7 +284,8 @@ def _target(request: Request) -> _Target | None:
         match = path.fullmatch(request.path) if method == request.method else None
         if match is not None:
             return _Target(service, match.groupdict().get("argument", ""))
-    return None
+    service_of_bills = eway.service_of(request)
+    return None if service_of_bills is None else _Target(service_of_bills, "")
 
 
 def _text(login: Mapping[str, Any], name: str, *, code: str) -> str:

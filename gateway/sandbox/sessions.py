@@ -76,6 +76,14 @@ class Gate:
             raise Refusal("1010", "The client id or the client secret is wrong.")
         return session
 
+    def session(self, gstin: str) -> Session | None:
+        """The session that a GSTIN has, valid or not."""
+        return self._sessions.get(gstin)
+
+    def knows(self, client_id: str, client_secret: str) -> bool:
+        """Whether this is the secret of that client."""
+        return self._secrets.get(client_id) == client_secret
+
     def drop_session(self, gstin: str) -> None:
         """Forget the token of a GSTIN before its time."""
         self._sessions.pop(gstin, None)

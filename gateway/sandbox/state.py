@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.ports import Clock
 from gateway.sandbox.calls import Call
 from gateway.sandbox.control import Limits
+from gateway.sandbox.eway_bills import Bills
 from gateway.sandbox.faults import Menu
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.sessions import Gate
@@ -53,6 +54,8 @@ class State:
     rng: random.Random
     ledger: Ledger
     gate: Gate
+    eway_gate: Gate
+    bills: Bills
     limits: Limits
     latency_ms: int
     menu: Menu = field(default_factory=Menu)
