@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from gateway.domain import canonical, strict_json
 from gateway.domain.calendar import IST
+from gateway.domain.identifiers import UNREGISTERED
 from gateway.sandbox import ewaybills
 from gateway.sandbox.eway_wire import write_time
+from gateway.sandbox.ledger import EwayBill
 
 ACTIVE: Final = "ACT"
 CANCELLED: Final = "CNL"
@@ -125,6 +127,67 @@ def ends_at(start: datetime, *, km: int, oversized: bool) -> datetime:
     per_day = ewaybills.KM_PER_DAY_OVERSIZED if oversized else ewaybills.KM_PER_DAY
     last = start.astimezone(IST).date() + timedelta(days=max(1, -(-km // per_day)))
     return datetime.combine(last, time(23, 59), tzinfo=IST)
+
+
+def bill_of_irn(document: Mapping[str, Any], *, irn: str, ewb: EwayBill, km: int) -> Bill:
+    """The bill that the e-invoice system made for a document: the same in this system, where it is changed."""
+    seller, buyer, asked = document["SellerDtls"], document["BuyerDtls"], document.get("EwbDtls", {})
+    sent_from, sent_to = document.get("DispDtls") or seller, document.get("ShipDtls") or buyer
+    part_a = {
+        "supplyType": "O",
+        "subSupplyType": "3" if buyer["Gstin"] == UNREGISTERED else "1",
+        "docType": document["DocDtls"]["Typ"],
+        "docNo": document["DocDtls"]["No"],
+        "docDate": document["DocDtls"]["Dt"],
+        "fromGstin": seller["Gstin"],
+        "fromTrdName": seller["LglNm"],
+        "fromPlace": sent_from["Loc"],
+        "fromPincode": sent_from["Pin"],
+        "fromStateCode": seller["Stcd"],
+        "actFromStateCode": sent_from["Stcd"],
+        "toGstin": buyer["Gstin"],
+        "toTrdName": buyer["LglNm"],
+        "toPlace": sent_to["Loc"],
+        "toPincode": sent_to.get("Pin", 0),
+        "toStateCode": buyer["Stcd"],
+        "actToStateCode": sent_to["Stcd"],
+        "transactionType": 1 + ("ShipDtls" in document) + 2 * ("DispDtls" in document),
+        "totInvValue": document["ValDtls"]["TotInvVal"],
+        "vehicleType": asked.get("VehType", "R"),
+        "itemList": [
+            {"productName": each.get("PrdDesc", ""), "hsnCode": each["HsnCd"], "qtyUnit": each.get("Unit", "OTH")}
+            for each in document["ItemList"]
+        ],
+    }
+    bill = Bill(
+        number=ewb.number,
+        gstin=seller["Gstin"],
+        part_a=part_a,
+        made_at=ewb.made_at,
+        valid_until=ewb.valid_until,
+        transporter_id=asked.get("TransId", ""),
+        distance_km=km,
+        irn=irn,
+    )
+    if ewb.valid_until is not None:
+        bill.vehicles.append(_first_vehicle(asked, part_a, gstin=bill.gstin, at=ewb.made_at))
+    return bill
+
+
+def _first_vehicle(asked: Mapping[str, Any], part_a: Mapping[str, Any], *, gstin: str, at: datetime) -> dict[str, Any]:
+    return {
+        "updMode": "API",
+        "vehicleNo": asked.get("VehNo", ""),
+        "fromPlace": part_a["fromPlace"],
+        "fromState": int(part_a["fromStateCode"]),
+        "tripshtNo": 0,
+        "userGSTINTransin": gstin,
+        "enteredDate": write_time(at),
+        "transMode": asked.get("TransMode", ""),
+        "transDocNo": asked.get("TransDocNo", ""),
+        "transDocDate": asked.get("TransDocDt"),
+        "groupNo": "0",
+    }
 
 
 @dataclass(slots=True)

@@ -115,6 +115,10 @@ class Ledger:
         self._ewbs += 1
         return _EWB_SERIES + self._ewbs
 
+    def note_ewb_no(self, number: int) -> None:
+        """Never give this number again: a bill of another journal has it."""
+        self._ewbs = max(self._ewbs, number - _EWB_SERIES)
+
     def add(self, registration: Registration) -> None:
         """Register a document."""
         known = self._by_irn.get(registration.irn)

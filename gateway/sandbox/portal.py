@@ -102,6 +102,8 @@ class Sandbox:
             limits=limits or Limits(),
             latency_ms=latency_ms,
         )
+        for bill in self._state.bills:
+            self._state.ledger.note_ewb_no(bill.number)
         self._eway = EwaySystem(self._state, keys)
         self._pages = Pages(self._state, keys, self._time)
 
@@ -192,7 +194,9 @@ class Sandbox:
         if service.startswith(eway.PREFIX):
             return self._eway.answer(service, call)
         hours = state.limits.readback_hours
-        registrar = Registrar(ledger=state.ledger, keys=self.keys, rng=state.rng, readback_hours=hours)
+        registrar = Registrar(
+            ledger=state.ledger, bills=state.bills, keys=self.keys, rng=state.rng, readback_hours=hours
+        )
         services: Mapping[str, Callable[[Call], Answer]] = {
             "generate": registrar.generate,
             "get_irn": registrar.get_irn,

@@ -16,6 +16,7 @@ from gateway.domain.invoice import read as read_invoice
 from gateway.domain.irn import predict
 from gateway.sandbox import codec, documents, ewaybills, master, rules
 from gateway.sandbox.calls import Answer, Call, read_document, read_object
+from gateway.sandbox.eway_bills import ACTIVE, Bills, bill_of_irn
 from gateway.sandbox.faults import Kind
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.ledger import EwayBill, Ledger, Registration, rounded_to_the_minute
@@ -38,6 +39,7 @@ class Registrar:
     """Registers documents, tells of them and cancels them. `readback_hours` is how long it tells."""
 
     ledger: Ledger
+    bills: Bills
     keys: SandboxKeys
     rng: random.Random
     readback_hours: int
@@ -53,6 +55,9 @@ class Registrar:
         self._refuse_duplicate(case.invoice)
         info, ewb = self._eway_bill(case, call)
         registration = self._register(case, ewb, call, content_digest=canonical.digest(sent))
+        if ewb is not None:
+            km = ewaybills.distance_km(case.document)
+            self.bills.keep(bill_of_irn(case.document, irn=registration.irn, ewb=ewb, km=km))
         answer = self._answer(registration, ack_at=registration.ack_at)
         return self._perhaps_of_another(replace(answer, info=info), registration, call)
 
@@ -102,7 +107,8 @@ class Registrar:
             raise Refusal("3029", "The supplier GSTIN is not active.")
         if registration.cancelled_at is not None:
             raise Refusal("9999", "The invoice is not active.")
-        if registration.ewb is not None:
+        bill = self.bills.get(registration.ewb.number) if registration.ewb is not None else None
+        if bill is not None and bill.status == ACTIVE:
             raise Refusal("2230", "The IRN has an active e-way bill: cancel that first.")
         if call.at - registration.ack_at > timedelta(hours=CANCEL_HOURS):
             raise Refusal("2270", f"The {CANCEL_HOURS} hours in which an IRN can be cancelled are over.")
