@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         8, ge=1, description="Direct calls of one seller under way at once. More would starve other sellers' callers."
     )
     lane_bulk_calls_max: int = Field(8, ge=1, description="Queued calls of one seller under way at once.")
+    limit_direct_percent: int = Field(
+        50, ge=1, le=100, description="What direct calls have for sure of every shared limit, in per cent."
+    )
+    limit_queued_percent: int = Field(
+        30, ge=1, le=100, description="The same for queued work. What one of them leaves, the other may use."
+    )
     drain_seconds: float = Field(
         3.0, gt=0, description="Quantum: a lane is worked off for so long, then the next lane has its turn."
     )

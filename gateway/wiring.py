@@ -18,6 +18,7 @@ from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.secrets import ClientSecrets
 from gateway.auth.tokens import AccessTokens, SigningKeys, new_signing_key
 from gateway.auth.vault import MasterKeyVault, read_master_keys
+from gateway.domain.token_bucket import Shares
 from gateway.errors import Misconfigured
 from gateway.irp.enquiries import IrpEnquiries
 from gateway.irp.portals import IrpPortals
@@ -146,7 +147,7 @@ class Wiring:
         directory = SqlDirectory(self.database, self.clock.monotonic)
         routebook = SqlRoutebook(self.database, vault, self.ids, self.clock.monotonic)
         outside = self._outside
-        limiter = outside.limiter if outside else RedisLimiter(self.redis, prefix=self.settings.redis_prefix)
+        limiter = outside.limiter if outside else self._limiter()
         wire = self._wire
         sessions = Sessions(routebook=routebook, wire=wire, clock=self.clock, ids=self.ids, worker=self.worker)
         portals = IrpPortals(routebook=routebook, sessions=sessions, wire=wire, limiter=limiter, clock=self.clock)
@@ -239,6 +240,10 @@ class Wiring:
         except (RedisError, Misconfigured) as error:
             found["redis"] = f"It does not answer ({type(error).__name__}): check MOHAR_REDIS_URL."
         return found
+
+    def _limiter(self) -> Limiter:
+        shares = Shares(direct=self.settings.limit_direct_percent, queued=self.settings.limit_queued_percent)
+        return RedisLimiter(self.redis, prefix=self.settings.redis_prefix, shares=shares)
 
     def _redis_url(self) -> str:
         url = self.settings.redis

@@ -208,17 +208,13 @@ class Listening:
 class AwayLimiter:
     """A limiter that nobody can ask."""
 
-    def take(self, buckets: Mapping[str, Limit], *, patience_seconds: float) -> float | None:
-        """See `ports.Limiter`."""
-        raise LimiterAwayError(*buckets, patience_seconds)
+    def __getattr__(self, name: str) -> Any:
+        """See `ports.Limiter`: whatever is asked."""
 
-    def wait(self, buckets: Mapping[str, Limit]) -> float:
-        """See `ports.Limiter`."""
-        raise LimiterAwayError(*buckets)
+        def away(*_: Any, **__: Any) -> Any:
+            raise LimiterAwayError(name)
 
-    def drain(self, buckets: Mapping[str, Limit], *, seconds: float) -> None:
-        """See `ports.Limiter`."""
-        raise LimiterAwayError(*buckets, seconds)
+        return away
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def of_error(error: errors.MoharError, *, request_id: str) -> Response:
     facts = dict(error.facts)
     if isinstance(error, errors.Throttled):
         headers["Retry-After"] = str(error.retry_after)
-        facts["retry_after"] = error.retry_after
+        facts["retry_after"] = facts["retryAfter"] = error.retry_after
     facts.pop("request_id", None)
     return problem(
         status_of(error),

@@ -25,13 +25,17 @@ class PortalConversation:
         """See `ports.Conversation`. Nothing is sent past its legal deadline, whatever it waited for."""
         deadline = attempt.operation.deadline_at
         if deadline is not None and self._clock.now() >= deadline:
+            self._exchange.dismiss_permits()
             message = "The legal time for it was over before it could be sent."
             return Outcome(meaning=Meaning.TOO_LATE, code=TOO_LATE_CODE, message=message)
         return PROTOCOLS[attempt.operation.kind].call(self._talk(attempt, keep_lease))
 
     def look_up(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
         """See `ports.Conversation`."""
-        return PROTOCOLS[attempt.operation.kind].look_up(self._talk(attempt, keep_lease))
+        found = PROTOCOLS[attempt.operation.kind].look_up(self._talk(attempt, keep_lease))
+        if found.meaning is not Meaning.ABSENT or not attempt.operation.may_send:
+            self._exchange.dismiss_permits()  # it is not sent now
+        return found
 
     def _talk(self, attempt: Attempt, keep_lease: Callable[[], None]) -> Talk:
         return Talk(

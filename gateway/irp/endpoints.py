@@ -12,6 +12,10 @@ from gateway.ports import PortalAccount, Route, Session
 EINVOICE: Final = "einvoice"
 EWAYBILL: Final = "ewaybill"
 """The systems of a portal, by the names under which their sessions are kept. Each has its own login."""
+LOGIN: Final = "login"
+LOOK_UP: Final = "look_up"
+SEND: Final = "send"
+"""The classes of calls. A route may have a limit for each, per taxpayer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,13 @@ class Endpoint:
     path: str
     system: str = EINVOICE
     action: str = ""
+
+    @property
+    def limited_as(self) -> str:
+        """The class of calls that it belongs to, for limits of a class."""
+        if self.path.endswith("/auth"):
+            return LOGIN
+        return LOOK_UP if self.method == "GET" else SEND
 
 
 AUTHENTICATE: Final = Endpoint("POST", "/eivital/v1.04/auth")

@@ -51,6 +51,7 @@ class Exchange:
             self.route, self._account, system=endpoint.system, permits=self._permits, keep_lease=keep_lease
         )
         if isinstance(session, Outcome):
+            self._permits.dismiss()
             return session
         answer = self._once(endpoint, session, keep_lease, key=key, params=params or {}, payload=payload)
         if not _session_ended(answer):
@@ -59,6 +60,7 @@ class Exchange:
             self.route, self._account, session, system=endpoint.system, permits=self._permits, keep_lease=keep_lease
         )
         if isinstance(session, Outcome):
+            self._permits.dismiss()
             return session
         answer = self._once(endpoint, session, keep_lease, key=key, params=params or {}, payload=payload)
         if _session_ended(answer):
@@ -76,10 +78,9 @@ class Exchange:
         payload: bytes | None,
     ) -> Told | envelope.Failure | Outcome:
         dialect = DIALECTS[endpoint.system]
-        refused = self._permits.use()
+        refused = self._permits.use(endpoint.limited_as, keep_lease)
         if refused is not None:
             return refused
-        keep_lease()
         try:
             reply = self._wire.send(
                 endpoint.method,
@@ -92,12 +93,18 @@ class Exchange:
             return Outcome(meaning=Meaning.UNREACHED, message=f"The portal was not reached: {error}.", silent=True)
         except LostError as error:
             return Outcome(meaning=Meaning.UNKNOWN, message=f"The portal's answer was lost: {error}.", silent=True)
-        return self._read(reply, session, dialect)
+        return self._read(reply, session, dialect, endpoint.limited_as)
 
-    def _read(self, reply: Reply, session: Session, dialect: Dialect) -> Told | envelope.Failure | Outcome:
+    def dismiss_permits(self) -> None:
+        """The permits that were planned for later calls are not needed."""
+        self._permits.dismiss()
+
+    def _read(
+        self, reply: Reply, session: Session, dialect: Dialect, limited_as: str
+    ) -> Told | envelope.Failure | Outcome:
         answer = dialect.read(reply.status, reply.body)
         if reply.status == HTTP_TOO_MANY or _is_throttle(answer):
-            return self._throttled(reply, answer)
+            return self._throttled(reply, answer, limited_as)
         if isinstance(answer, envelope.Failure):
             return answer
         if isinstance(answer, envelope.Unreadable):
@@ -110,9 +117,9 @@ class Exchange:
             return _unknown("The portal's success has no data.", reply.body)
         return Told(data, answer.info)
 
-    def _throttled(self, reply: Reply, answer: envelope.Answer) -> Outcome:
+    def _throttled(self, reply: Reply, answer: envelope.Answer, limited_as: str) -> Outcome:
         seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
-        self._permits.punish(seconds)
+        self._permits.punish(seconds, limited_as)
         error = answer.errors[0] if isinstance(answer, envelope.Failure) else None
         return Outcome(
             meaning=Meaning.THROTTLED,

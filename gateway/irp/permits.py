@@ -2,80 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.token_bucket import Limit
-from gateway.ports import Clock, Limiter, LimiterAwayError, Route
+from gateway.ports import Caller, Clock, Limiter, LimiterAwayError, Route
 
-PATIENCE_SECONDS = 5.0
-"""How long a call that is under way waits for its permit. Well below what its lease has left."""
-LATER_PATIENCE_SECONDS = 20.0
-"""How long a later call of an attempt waits for its own: the send after a look-up must get one also where a limit gives
-one in ten seconds, or the look-up is repeated for ever."""
-BULK_PATIENCE_SECONDS = 1.0
-"""Queued work reserves less far ahead, so that a direct call finds room within its caller's patience."""
-ACCOUNT_PAUSE_SECONDS = 1
+PATIENCE_SECONDS: Final = 5.0
+"""How long a direct call that was claimed waits for its permit. Well below what its lease has left."""
+BULK_PATIENCE_SECONDS: Final = 1.0
+"""Queued work waits less: its thread is of more use to another seller."""
+LATER_PATIENCE_SECONDS: Final = 20.0
+"""How long a later call of an attempt waits for its own permit, such as the one after a login."""
+PLANNED_PATIENCE_SECONDS: Final = 600.0
+"""How long a planned call waits, such as the send after a look-up: it was promised the next permit. To give up would
+mean to look up again, for ever where a limit is slower than that. Its lease is renewed meanwhile."""
+PROMISE_AGAIN_SECONDS: Final = 20.0
+"""A promise is renewed so often while it is waited for: it ends after a minute."""
+NAP_SECONDS_MAX: Final = 10.0
+"""Between two looks at the limit, and at the lease: another promise may have been given up meanwhile."""
+NAP_SECONDS_MIN: Final = 0.02
+"""Those who wait for one permit ask for it no more often than that."""
+ACCOUNT_PAUSE_SECONDS: Final = 1
 """A throttle answer names nobody. If the account as a whole was meant, its other sellers will be told so themselves."""
-_ACCOUNT = ":account"
-LIMITER_AWAY_SECONDS = 1
+SELLER_KEEPS_PERMILLE: Final = 500
+"""A throttled seller goes on at half its speed."""
+ACCOUNT_KEEPS_PERMILLE: Final = 900
+"""Its account hardly slower: if it was meant, the throttles of its other sellers add up."""
+LIMITER_AWAY_SECONDS: Final = 1
 """When the limiter cannot be asked nothing is allowed, and it is asked again after so long."""
+_ACCOUNT: Final = ":account"
 
 
-def buckets(route: Route, gstin: str) -> dict[str, Limit]:
-    """The buckets that a call of a seller on a route counts in. One tag: a Redis Cluster keeps them together."""
+def buckets(route: Route, gstin: str, *, call: str = "") -> dict[str, Limit]:
+    """The buckets that a call of a seller on a route counts in: the account's, the seller's, and that of its class.
+
+    One tag: a Redis Cluster keeps them together.
+    """
     tag = f"{{{route.gsp_account}}}"
-    named = {"account": f"{tag}{_ACCOUNT}", "gstin": f"{tag}:gstin:{gstin}"}
+    named = {"account": f"{tag}{_ACCOUNT}", "gstin": f"{tag}:gstin:{gstin}", call: f"{tag}:{call}:{gstin}"}
     return {name: route.limits[kind] for kind, name in named.items() if kind in route.limits}
 
 
 class Permits:
-    """The permits of one conversation. One may have been taken for it beforehand."""
+    """The permits of one conversation: promised before it begins, and taken at the wire, call by call."""
 
-    def __init__(self, limiter: Limiter, clock: Clock, wanted: Mapping[str, Limit]) -> None:
+    def __init__(self, limiter: Limiter, clock: Clock, route: Route, caller: Caller) -> None:
         self._limiter = limiter
         self._clock = clock
-        self._wanted = wanted
-        self._prepaid = 0
+        self._route = route
+        self._caller = caller
+        self._planned: list[str] = []
 
-    def prepay(self, *, patience_seconds: float) -> float:
-        """Take the first call's permit now. 0, or the seconds until it makes sense to ask again."""
-        wait = self._take(patience_seconds)
-        if wait is None:
-            self._prepaid = 1
-            return 0.0
-        return wait
+    def plan(self, *calls: str, patience_seconds: float) -> float:
+        """Have a permit promised for the first of these calls. 0, or the seconds until it makes sense to ask again.
 
-    def use(self) -> Outcome | None:
-        """A permit for the next call, waited for. An Outcome instead when there is none."""
-        if self._prepaid:
-            self._prepaid = 0
+        For each call after it one is promised when the one before goes out.
+        """
+        ends_at = self._clock.monotonic() + patience_seconds
+        try:
+            while (wait := self._promise(calls[0], patience_seconds=0)) > 0:
+                if self._clock.monotonic() + wait > ends_at:
+                    return wait
+                self._nap(wait)
+        except LimiterAwayError:
+            return float(LIMITER_AWAY_SECONDS)
+        self._planned = list(calls)
+        return 0.0
+
+    def dismiss(self) -> None:
+        """What was planned does not come about."""
+        self._planned.clear()
+        if self._caller.promise is None:
+            return
+        try:
+            self._limiter.dismiss(self._buckets(""), self._caller)
+        except LimiterAwayError:  # the promise ends by itself
+            return
+
+    def use(self, call: str, keep_lease: Callable[[], None]) -> Outcome | None:
+        """A permit for a call that goes out now, waited for. An Outcome instead when there is none.
+
+        Raises LeaseLostError.
+        """
+        patience = PLANNED_PATIENCE_SECONDS if self._planned else LATER_PATIENCE_SECONDS
+        wait = self._take(call, patience, keep_lease=keep_lease)
+        if wait == 0:
             return None
-        wait = self._take(LATER_PATIENCE_SECONDS)
-        if wait is None:
-            return None
+        self.dismiss()
         return Outcome(
             meaning=Meaning.UNREACHED,
             message="The shared limit has no room just now.",
             retry_after_seconds=max(1, round(wait)),
         )
 
-    def punish(self, seconds: int) -> None:
+    def punish(self, seconds: int, call: str) -> None:
         """The portal said that it is too much: this seller waits for so long, the others of the account a moment."""
         try:
-            for name, limit in self._wanted.items():
+            for name, limit in self._buckets(call).items():
                 shared = name.endswith(_ACCOUNT)
-                self._limiter.drain({name: limit}, seconds=min(seconds, ACCOUNT_PAUSE_SECONDS) if shared else seconds)
+                self._limiter.drain(
+                    {name: limit},
+                    seconds=min(seconds, ACCOUNT_PAUSE_SECONDS) if shared else seconds,
+                    keep_permille=ACCOUNT_KEEPS_PERMILLE if shared else SELLER_KEEPS_PERMILLE,
+                )
         except LimiterAwayError:  # then nobody gets a permit anyway
             return
 
-    def _take(self, patience_seconds: float) -> float | None:
+    def _take(self, call: str, patience_seconds: float, *, keep_lease: Callable[[], None]) -> float:
+        """0 once there was a permit within the patience, else the seconds until it makes sense to ask again."""
+        ends_at = self._clock.monotonic() + patience_seconds
+        promised_at = self._clock.monotonic()
         try:
-            wait = self._limiter.take(self._wanted, patience_seconds=patience_seconds)
-            if wait is None:
-                return self._limiter.wait(self._wanted)
+            while True:
+                keep_lease()
+                wait = self._limiter.take(self._buckets(call), self._caller)
+                if wait == 0:
+                    self._went_out(call)
+                    return 0.0
+                if self._clock.monotonic() + wait > ends_at:
+                    return wait
+                if self._planned and self._clock.monotonic() - promised_at > PROMISE_AGAIN_SECONDS:
+                    promised_at = self._clock.monotonic()
+                    self._promise(call, patience_seconds=math.inf)
+                self._nap(wait)
         except LimiterAwayError:
             return float(LIMITER_AWAY_SECONDS)
-        if wait > 0:
-            self._clock.sleep(wait)
-        return None
+
+    def _went_out(self, call: str) -> None:
+        """The promise is spent. A call that was not planned, such as a login, went in the place of one that was."""
+        if self._planned and self._planned[0] == call:
+            self._planned.pop(0)
+        if self._planned:
+            self._promise(self._planned[0], patience_seconds=math.inf)
+
+    def _promise(self, call: str, *, patience_seconds: float) -> float:
+        return self._limiter.promise(self._buckets(call), self._caller, patience_seconds=patience_seconds)
+
+    def _nap(self, wait: float) -> None:
+        self._clock.sleep(min(max(wait, NAP_SECONDS_MIN), NAP_SECONDS_MAX))
+
+    def _buckets(self, call: str) -> Mapping[str, Limit]:
+        return buckets(self._route, self._caller.gstin, call=call)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from gateway.domain.operations import HoldCause, Operation
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp.client import PortalConversation
+from gateway.irp.endpoints import LOOK_UP, SEND
 from gateway.irp.exchange import Exchange
-from gateway.irp.permits import BULK_PATIENCE_SECONDS, PATIENCE_SECONDS, Permits, buckets
+from gateway.irp.permits import BULK_PATIENCE_SECONDS, PATIENCE_SECONDS, Permits
 from gateway.irp.session import Sessions
 from gateway.irp.signing_keys import KeyFile, SigningKeys
 from gateway.irp.wire import Wire
-from gateway.ports import Attempt, Clock, Conversation, Limiter, NoPermit, PortalAccount, Route, Routebook
+from gateway.ports import Attempt, Caller, Clock, Conversation, Limiter, NoPermit, PortalAccount, Route, Routebook
 
 
 class IrpPortals:
@@ -32,12 +33,17 @@ class IrpPortals:
         """See `ports.Portals`."""
         way = self._routebook.route(route)
         account = self._routebook.account(environment=operation.environment, gstin=operation.gstin, route=route)
-        if account is None:
-            return Silence(HoldCause.CREDENTIALS, "no-account", "There is no login for this GSTIN on this route.")
-        if account.refused_code is not None:
-            return Silence(HoldCause.CREDENTIALS, account.refused_code, "The portal does not take this GSTIN's login.")
-        permits = self.permits(way, operation.gstin)
-        wait_seconds = permits.prepay(patience_seconds=PATIENCE_SECONDS if operation.direct else BULK_PATIENCE_SECONDS)
+        permits = self.permits(way, operation.gstin, direct=operation.direct, promise=operation.id)
+        if account is None or account.refused_code is not None:
+            permits.dismiss()
+            if account is None:
+                return Silence(HoldCause.CREDENTIALS, "no-account", "There is no login for this GSTIN on this route.")
+            refused = "The portal does not take this GSTIN's login."
+            return Silence(HoldCause.CREDENTIALS, account.refused_code or "unknown", refused)
+        calls = [LOOK_UP] if operation.in_doubt else []
+        calls += [SEND] if operation.may_send else []
+        patience = PATIENCE_SECONDS if operation.direct else BULK_PATIENCE_SECONDS
+        wait_seconds = permits.plan(*calls, patience_seconds=patience)
         if wait_seconds > 0:
             return NoPermit(wait_seconds)
         return PortalConversation(self.exchange(way, account, permits), self.signing_keys(way), self._clock)
@@ -51,9 +57,10 @@ class IrpPortals:
         result = self._sessions.probe(route, account, permits=self.permits(route, account.gstin))
         return result if isinstance(result, Outcome) else None
 
-    def permits(self, route: Route, gstin: str) -> Permits:
-        """The permits of a seller on a route, none taken."""
-        return Permits(self._limiter, self._clock, buckets(route, gstin))
+    def permits(self, route: Route, gstin: str, *, direct: bool = True, promise: str | None = None) -> Permits:
+        """The permits of a seller on a route, none taken. `promise` names what may have been promised one."""
+        caller = Caller(account=route.gsp_account, gstin=gstin, direct=direct, promise=promise)
+        return Permits(self._limiter, self._clock, route, caller)
 
     def signing_keys(self, route: Route) -> SigningKeys:
         """The keys by which a route's portal signs; keys that are added later are found when they are needed."""

@@ -160,7 +160,9 @@ class Sessions:
     ) -> Session | Outcome:
         result: Session | Outcome | None = None
         try:
-            result = permits.use() or self._ask(route, account, system, stored, permits=permits, keep_lease=keep_lease)
+            result = permits.use(endpoints.LOGIN, keep_lease) or self._ask(
+                route, account, system, stored, permits=permits, keep_lease=keep_lease
+            )
             if isinstance(result, Session):
                 record = self._audited(account, Action.SESSION_RENEWED, generation=result.generation, system=system)
                 if not self._routebook.store_session(result, system=system, token=token, record=record):
@@ -216,7 +218,7 @@ class Sessions:
         answer = dialect.read(reply.status, reply.body)
         if reply.status == HTTP_TOO_MANY:
             seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
-            permits.punish(seconds)
+            permits.punish(seconds, endpoints.LOGIN)
             return _later("The portal takes no more logins for now.", seconds)
         if isinstance(answer, envelope.Success):
             return self._session(account, dialect, stored, answer, app_key, at=at)

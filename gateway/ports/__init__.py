@@ -2,9 +2,11 @@
 
 from gateway.ports.calls import (
     Bell,
+    Caller,
     Conversation,
     Enquiries,
     Health,
+    Level,
     Limiter,
     LimiterAwayError,
     LoginTrial,
@@ -72,6 +74,7 @@ __all__ = [
     "Attempt",
     "Auditor",
     "Bell",
+    "Caller",
     "Claim",
     "Claims",
     "Client",
@@ -90,6 +93,7 @@ __all__ = [
     "Leader",
     "LeaseLostError",
     "Ledger",
+    "Level",
     "Limiter",
     "LimiterAwayError",
     "LoginTrial",

@@ -45,17 +45,56 @@ class LimiterAwayError(Exception):
     """Nobody can say whether a call is allowed: so it is not."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """For whom a permit is: whose GSP account, which taxpayer, whether somebody waits, and by which promise."""
+
+    account: str
+    gstin: str
+    direct: bool
+    promise: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A bucket as it stands: permits in it, its present speed, what is promised, the wait of each class in seconds."""
+
+    room: int
+    speed_permille: int
+    promised: int
+    direct_wait: float
+    queued_wait: float
+
+
 class Limiter(Protocol):
     """The limit that all callers of a GSP account share. Every method raises LimiterAwayError."""
 
-    def take(self, buckets: Mapping[str, Limit], *, patience_seconds: float) -> float | None:
-        """One permit of every bucket, to be used after so many seconds; None when that is more than the patience."""
+    def take(self, buckets: Mapping[str, Limit], caller: Caller) -> float:
+        """One permit of every bucket, to be used now: 0. Or of none, and how many seconds to wait before asking again.
 
-    def wait(self, buckets: Mapping[str, Limit]) -> float:
-        """How long a call would wait now, in seconds; nothing is taken."""
+        A promise that the caller has is kept by it, and over.
+        """
 
-    def drain(self, buckets: Mapping[str, Limit], *, seconds: float) -> None:
-        """Empty the buckets for so long: the portal said that it is too much."""
+    def promise(self, buckets: Mapping[str, Limit], caller: Caller, *, patience_seconds: float) -> float:
+        """How long the caller will wait for a permit, in seconds, behind all who were promised one before.
+
+        Unless that is more than the patience, it is promised one, for a minute. A promise that it has is renewed.
+        """
+
+    def dismiss(self, buckets: Mapping[str, Limit], caller: Caller) -> None:
+        """The caller needs what it was promised no more."""
+
+    def wait(self, buckets: Mapping[str, Limit], *, direct: bool) -> float:
+        """How long a call of the class would wait now, in seconds; nothing is taken."""
+
+    def drain(self, buckets: Mapping[str, Limit], *, seconds: float, keep_permille: int) -> None:
+        """The portal said that it is too much: nothing for so long, and then at so many thousandths of the speed."""
+
+    def levels(self, buckets: Mapping[str, Limit]) -> Mapping[str, Level]:
+        """How the buckets stand."""
+
+    def used(self, account: str) -> Mapping[tuple[str, bool], int]:
+        """The calls of about the last minute, by taxpayer and whether they were direct."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

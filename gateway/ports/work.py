@@ -128,9 +128,6 @@ class Intake(Protocol):
     def queued_ahead(self, operation: Operation) -> int:
         """How many rows of its lane come before it."""
 
-    def open_direct(self, lane: Lane) -> int:
-        """How many direct calls of a lane are admitted and not settled."""
-
 
 class Work(Protocol):
     """Operations as workers move them. Every method is one transaction."""

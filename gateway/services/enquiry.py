@@ -69,7 +69,7 @@ def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
     allowance = ports.enquiries.allowance(seller) if seller is not None else {}
     slowest_us = max((limit.interval_us for limit in allowance.values()), default=0)
     try:
-        wait = timedelta(seconds=ports.limiter.wait(allowance), microseconds=ahead * slowest_us)
+        wait = timedelta(seconds=ports.limiter.wait(allowance, direct=waiting.direct), microseconds=ahead * slowest_us)
     except LimiterAwayError:
         return Place(ahead, None)
     now = ports.clock.now()

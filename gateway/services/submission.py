@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from gateway import shape
 from gateway.domain import canonical, invoice
-from gateway.domain.calendar import IST
+from gateway.domain.calendar import IST, write_instant
 from gateway.domain.faults import Fault
 from gateway.domain.identifiers import UNREGISTERED, gstin_check_digit_holds, same_document_number
 from gateway.domain.invoice import Invoice
-from gateway.domain.operations import Kind, Lane, Operation
+from gateway.domain.operations import Kind, Operation
+from gateway.domain.token_bucket import Limit
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
-from gateway.ports import IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Route, Seller
+from gateway.ports import Caller, IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Route, Seller
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
@@ -197,8 +198,11 @@ def _admit(new: NewOperation, seller: Seller, request: Request, ports: Ports) ->
             retry_after=down,
             limit_owner="portal",
         )
+    route = ports.routebook.route(seller.route)
+    caller = Caller(account=route.gsp_account, gstin=new.gstin, direct=True, promise=new.id)
+    allowance = ports.enquiries.allowance(seller)
     try:
-        wait = _estimate(new, seller, ports)
+        wait = ports.limiter.promise(allowance, caller, patience_seconds=request.patience_seconds)
     except LimiterAwayError as error:
         raise Unavailable(
             "limiter-away",
@@ -214,18 +218,16 @@ def _admit(new: NewOperation, seller: Seller, request: Request, ports: Ports) ->
             help="Try again after Retry-After seconds, or send `Prefer: respond-async` and let it be queued.",
             retry_after=max(1, math.ceil(wait)),
             limit_owner="gsp",
+            scope=_scope(allowance, ports),
+            reset=write_instant(ports.clock.now() + timedelta(seconds=wait)),
         )
 
 
-def _estimate(new: NewOperation, seller: Seller, ports: Ports) -> float:
-    """Seconds until a permit, the direct calls that were let in before counted."""
-    allowance = ports.enquiries.allowance(seller)
-    wait = ports.limiter.wait(allowance)
-    if wait == 0:
-        return 0.0
-    ahead = ports.intake.open_direct(Lane(new.environment, new.gstin))
-    slowest = max((limit.interval_us for limit in allowance.values()), default=0)
-    return wait + ahead * slowest / 1_000_000
+def _scope(allowance: Mapping[str, Limit], ports: Ports) -> str:
+    """Whose bucket keeps a call waiting longest: the seller's, or that of the whole GSP account."""
+    levels = ports.limiter.levels(allowance)
+    tightest = max(levels, key=lambda name: levels[name].direct_wait, default="")
+    return "account" if tightest.endswith(":account") else "gstin"
 
 
 def _read(document: Mapping[str, Any]) -> Invoice:

@@ -82,17 +82,6 @@ class SqlIntake:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
 
-    def open_direct(self, lane: Lane) -> int:
-        """See `ports.Intake`."""
-        query = select(func.count()).where(
-            operations.c.lane == str(lane),
-            operations.c.direct,
-            operations.c.due_at.isnot(None),
-            operations.c.status == Status.QUEUED.value,
-        )
-        with self._database.read() as connection:
-            return connection.execute(query).scalar_one()
-
     def _accept(
         self, connection: Connection, new: NewOperation, key: IdempotencyKey | None, *, at: datetime, look_first: bool
     ) -> Received:

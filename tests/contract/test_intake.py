@@ -9,13 +9,13 @@ from functools import partial
 
 import pytest
 
-from gateway.domain.operations import Environment, Lane, Status
+from gateway.domain.operations import Environment, Status
 from gateway.domain.outcomes import Meaning
 from gateway.ports import IdempotencyKey, NewOperation, Received, Reception
 from gateway.storage import blobs
 from gateway.storage.tables import audit, idempotency_keys, identities, operations
 from tests.contract.storage_kit import Storage, at_once
-from tests.support import CLIENT, GSTIN, LANE, OTHER_GSTIN, START, idempotency_key, new_operation
+from tests.support import CLIENT, OTHER_GSTIN, START, idempotency_key, new_operation
 
 THREADS = 20
 
@@ -260,17 +260,6 @@ def test_the_position_in_the_queue_counts_what_comes_before(storage: Storage) ->
     elsewhere = storage.accept(new_operation(gstin=OTHER_GSTIN))
     ahead = {each.id: storage.intake.queued_ahead(each) for each in (first, second, urgent, direct, elsewhere)}
     assert ahead == {first.id: 1, second.id: 2, urgent.id: 0, direct.id: 0, elsewhere.id: 0}
-
-
-def test_open_direct_calls_are_counted_per_lane(storage: Storage) -> None:
-    """Only direct calls of that lane which wait for their turn."""
-    for index in range(3):
-        storage.accept(new_operation(f"D/{index + 1}", direct=True))
-    storage.accept(new_operation("Q/1"))
-    assert storage.intake.open_direct(LANE) == 3
-    storage.settle(storage.begin(storage.claimed(direct=True)), Meaning.REGISTERED)
-    assert storage.intake.open_direct(LANE) == 2
-    assert storage.intake.open_direct(Lane(Environment.LIVE, GSTIN)) == 0
 
 
 def test_attempts_are_told_oldest_first(storage: Storage) -> None:

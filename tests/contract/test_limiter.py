@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Final, Protocol
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 import pytest
 from redis import Redis
 
 from gateway.domain.token_bucket import MICROSECONDS, Limit
 from gateway.limits.memory import MemoryLimiter
+from gateway.limits.reckoning import PROMISE_SECONDS
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Limiter, LimiterAwayError
+from gateway.ports import Caller, Limiter, LimiterAwayError
 from tests.contract.storage_kit import at_once
 from tests.support import FakeClock
 
-SELLER: Final = {"{g}:gstin:1": Limit(calls=6, seconds=60, burst=3)}
-ACCOUNT: Final = {"{g}:account": Limit(calls=12, seconds=60, burst=4)}
+SELLER: Final = {"{g}:gstin:1": Limit(calls=6, seconds=60, burst=4)}
+ACCOUNT: Final = {"{g}:account": Limit(calls=12, seconds=60, burst=6)}
 BOTH: Final = SELLER | ACCOUNT
 INTERVAL: Final = 10.0
 """Of the seller's bucket, in seconds. The account's is half of it."""
 A_DAY: Final = 86_400.0
+DIRECT: Final = Caller(account="g", gstin="1", direct=True)
+QUEUED: Final = replace(DIRECT, direct=False)
 
 
 class Rig(Protocol):
@@ -41,7 +45,8 @@ class InMemory:
 
     def __init__(self) -> None:
         self._clock = FakeClock()
-        self.limiter = MemoryLimiter(self._clock)
+        self._memory = MemoryLimiter(self._clock)
+        self.limiter: Limiter = self._memory
 
     def let_pass(self, seconds: float) -> None:
         """See Rig."""
@@ -49,21 +54,26 @@ class InMemory:
 
     def forget(self) -> None:
         """See Rig."""
-        self.limiter = MemoryLimiter(self._clock)
+        self._memory.forget()
 
 
 class InRedis:
-    """The real one."""
+    """The real one. Its clock is the server's, so what it keeps is moved instead."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self.limiter = RedisLimiter(redis, prefix="t:")
+        self.limiter: Limiter = RedisLimiter(redis, prefix="t:")
 
     def let_pass(self, seconds: float) -> None:
         """See Rig."""
-        for key in self._redis.keys("t:limit:*"):
-            earlier = int(self._redis.get(key) or 0) - int(seconds * MICROSECONDS)
-            self._redis.set(key, earlier, keepttl=True)
+        past = int(seconds * MICROSECONDS)
+        for key in self._redis.keys("t:bucket:*"):
+            for name in ("h", "d", "q", "s"):
+                at = int(self._redis.hget(key, name) or 0)
+                self._redis.hset(key, name, at - past if at else 0)
+        for key in self._redis.keys("t:promised:*"):
+            for member, until in self._redis.zrange(key, 0, -1, withscores=True):
+                self._redis.zadd(key, {member: until - past})
 
     def forget(self) -> None:
         """See Rig."""
@@ -78,159 +88,261 @@ def rig(request: pytest.FixtureRequest) -> Rig:
 
 def filled(rig: Rig, buckets: Mapping[str, Limit] = BOTH) -> Limiter:
     """The limiter with full buckets: they were made, and then nobody called for a day."""
-    rig.limiter.take(buckets, patience_seconds=0)
+    rig.limiter.take(buckets, DIRECT)
     rig.let_pass(A_DAY)
     return rig.limiter
 
 
-def waits(limiter: Limiter, buckets: Mapping[str, Limit], *, calls: int, patience_seconds: float) -> list[float | None]:
+def waits(limiter: Limiter, buckets: Mapping[str, Limit], *, calls: int, caller: Caller = DIRECT) -> list[float]:
     """What so many callers are told, one after the other; Redis' clock runs on by a little meanwhile."""
-    told = [limiter.take(buckets, patience_seconds=patience_seconds) for _ in range(calls)]
-    return [None if wait is None else round(wait, 0) for wait in told]
+    return [round(limiter.take(buckets, caller)) for _ in range(calls)]
+
+
+def promised(name: str, caller: Caller = DIRECT) -> Caller:
+    """The caller, with a name for what it is promised."""
+    return replace(caller, promise=name)
 
 
 def test_a_missing_bucket_starts_empty(rig: Rig) -> None:
     """Nobody may call at once after everything was lost; one interval later one may."""
-    assert rig.limiter.take(SELLER, patience_seconds=0) is None
-    assert rig.limiter.take(SELLER, patience_seconds=INTERVAL - 1) is None
+    assert waits(rig.limiter, SELLER, calls=2) == [10, 10]
     rig.let_pass(INTERVAL)
-    assert waits(rig.limiter, SELLER, calls=2, patience_seconds=0) == [0, None]
+    assert waits(rig.limiter, SELLER, calls=1) == [0]
+    assert waits(rig.limiter, SELLER, calls=1) != [0]
 
 
 def test_a_flush_causes_no_burst(rig: Rig) -> None:
     """A bucket that was full before it was lost is empty after."""
     filled(rig)
     rig.forget()
-    assert waits(rig.limiter, BOTH, calls=3, patience_seconds=0) == [None, None, None]
+    assert 0 not in waits(rig.limiter, BOTH, calls=3)
 
 
 def test_nobody_is_sent_away_for_a_bucket_that_is_missing(rig: Rig) -> None:
     """`wait` is asked before a call is let in: where nothing is known it says 0, and the call itself then waits."""
-    assert rig.limiter.wait(BOTH) == 0
-
-
-def test_the_burst_goes_at_once_and_the_rest_in_turn(rig: Rig) -> None:
-    """Three at once, then one per interval, reserved in their order, until the patience is not enough."""
-    limiter = filled(rig)
-    assert waits(limiter, SELLER, calls=6, patience_seconds=2.5 * INTERVAL) == [0, 0, 0, 10, 20, None]
+    assert rig.limiter.wait(BOTH, direct=True) == 0
+    assert rig.limiter.promise(BOTH, promised("a"), patience_seconds=0) == 0
 
 
 def test_nested_buckets_both_count(rig: Rig) -> None:
     """Another seller of the same account meets what the first has left of the account."""
     limiter = filled(rig)
     other = {"{g}:gstin:2": SELLER["{g}:gstin:1"]} | ACCOUNT
-    limiter.take(other, patience_seconds=0)
+    limiter.take(other, DIRECT)
     rig.let_pass(A_DAY)
-    assert waits(limiter, BOTH, calls=3, patience_seconds=0) == [0, 0, 0]
-    assert waits(limiter, other, calls=2, patience_seconds=0) == [0, None]
-    assert waits(limiter, other, calls=1, patience_seconds=INTERVAL) == [5]
+    assert waits(limiter, BOTH, calls=3) == [0, 0, 0]
+    assert 0 in waits(limiter, other, calls=1)
+    assert waits(limiter, other, calls=3)[-1] > 0
 
 
 def test_who_gets_nothing_has_taken_nothing(rig: Rig) -> None:
     """A seller at his own limit costs the account nothing."""
     limiter = filled(rig)
-    assert waits(limiter, SELLER, calls=3, patience_seconds=0) == [0, 0, 0]
-    assert waits(limiter, BOTH, calls=5, patience_seconds=0) == [None] * 5
-    assert waits(limiter, ACCOUNT, calls=5, patience_seconds=0) == [0, 0, 0, 0, None]
+    while limiter.take(SELLER, DIRECT) == 0:
+        pass
+    before = limiter.levels(ACCOUNT)["{g}:account"].room
+    assert 0 not in waits(limiter, BOTH, calls=5)
+    assert limiter.levels(ACCOUNT)["{g}:account"].room == before == 6
 
 
 def test_asking_takes_nothing(rig: Rig) -> None:
-    """`wait` tells what the next call would wait, as often as it is asked."""
+    """`wait` and `levels` tell how it stands, as often as they are asked."""
     limiter = filled(rig)
-    assert [limiter.wait(SELLER) for _ in range(9)] == [0] * 9
-    assert waits(limiter, SELLER, calls=3, patience_seconds=0) == [0, 0, 0]
-    assert [round(limiter.wait(SELLER)) for _ in range(3)] == [10, 10, 10]
-    assert round(limiter.wait(ACCOUNT)) == 0
+    assert [limiter.wait(SELLER, direct=True) for _ in range(9)] == [0] * 9
+    assert [limiter.levels(SELLER)["{g}:gstin:1"].room for _ in range(9)] == [4] * 9
+
+
+def test_the_classes_share_and_do_not_starve(rig: Rig) -> None:
+    """Queued calls leave the direct share of the burst alone, and get their own share beside direct calls."""
+    limiter = filled(rig)
+    assert waits(limiter, SELLER, calls=3, caller=QUEUED).count(0) == 2
+    assert waits(limiter, SELLER, calls=1) == [0]
+    while limiter.take(SELLER, DIRECT) == 0:
+        pass
+    rig.let_pass(5 * INTERVAL)
+    assert 0 in waits(limiter, SELLER, calls=1, caller=QUEUED)
+
+
+def test_a_promise_is_kept(rig: Rig) -> None:
+    """A permit that was promised goes to whom it was promised, whoever asks meanwhile; then the promise is over."""
+    limiter = filled(rig)
+    assert waits(limiter, SELLER, calls=2) == [0, 0]
+    assert limiter.promise(SELLER, promised("a"), patience_seconds=0) == 0
+    newcomer = limiter.take(SELLER, DIRECT)
+    assert newcomer > 0
+    assert limiter.take(SELLER, promised("a")) == 0
+    assert limiter.levels(SELLER)["{g}:gstin:1"].promised == 0
+
+
+def test_each_is_told_of_those_before_it(rig: Rig) -> None:
+    """A burst of direct calls: each is told its own turn, and whoever is not patient enough is promised nothing."""
+    limiter = filled(rig)
+    told = [limiter.promise(SELLER, promised(f"c{n}"), patience_seconds=2.5 * INTERVAL) for n in range(12)]
+    let_in = [wait for wait in told if wait <= 2.5 * INTERVAL]
+    assert told == sorted(told)
+    assert 4 <= len(let_in) < 9
+    assert limiter.levels(SELLER)["{g}:gstin:1"].promised == len(let_in)
+
+
+def test_a_promise_that_is_asked_for_again_is_the_same(rig: Rig) -> None:
+    """Whoever was promised a permit does not stand behind itself."""
+    limiter = filled(rig)
+    for _ in range(9):
+        assert limiter.promise(SELLER, promised("a"), patience_seconds=0) == 0
+    assert limiter.levels(SELLER)["{g}:gstin:1"].promised == 1
+
+
+def test_a_promise_ends(rig: Rig) -> None:
+    """By being dismissed, or after a minute: nobody waits for the dead."""
+    limiter = filled(rig)
+    for name in "ab":
+        limiter.promise(SELLER, promised(name), patience_seconds=99)
+    limiter.dismiss(SELLER, promised("a"))
+    assert limiter.levels(SELLER)["{g}:gstin:1"].promised == 1
+    rig.let_pass(PROMISE_SECONDS + 1)
+    assert limiter.levels(SELLER)["{g}:gstin:1"].promised == 0
 
 
 def test_a_drained_bucket_gives_one_when_the_time_is_over(rig: Rig) -> None:
     """After "too many calls" nobody calls for so long, and then one at a time."""
     limiter = filled(rig)
-    limiter.drain(BOTH, seconds=60)
-    assert round(limiter.wait(BOTH)) == 60
-    assert waits(limiter, SELLER, calls=1, patience_seconds=55) == [None]
+    limiter.drain(BOTH, seconds=60, keep_permille=1000)
+    assert round(limiter.wait(BOTH, direct=True)) == 60
+    assert waits(limiter, SELLER, calls=1) == [60]
     rig.let_pass(60)
-    assert waits(limiter, SELLER, calls=2, patience_seconds=0) == [0, None]
+    assert waits(limiter, SELLER, calls=1) == [0]
+    assert waits(limiter, SELLER, calls=1) != [0]
+
+
+def test_a_throttle_slows_and_wears_off(rig: Rig) -> None:
+    """Half the speed after a throttle; throttles of the same moment count once; all of it later."""
+    limiter = filled(rig)
+    for _ in range(4):
+        limiter.drain(SELLER, seconds=0, keep_permille=500)
+    assert limiter.levels(SELLER)["{g}:gstin:1"].speed_permille == pytest.approx(500, abs=2)
+    rig.let_pass(250)
+    assert limiter.levels(SELLER)["{g}:gstin:1"].speed_permille == pytest.approx(750, abs=2)
+    rig.let_pass(A_DAY)
+    assert limiter.levels(SELLER)["{g}:gstin:1"].speed_permille == 1000
 
 
 def test_a_drain_never_shortens_a_wait(rig: Rig) -> None:
     """The longer of two pauses holds."""
     limiter = filled(rig)
-    limiter.drain(SELLER, seconds=60)
-    limiter.drain(SELLER, seconds=5)
-    assert round(limiter.wait(SELLER)) == 60
+    limiter.drain(SELLER, seconds=60, keep_permille=1000)
+    limiter.drain(SELLER, seconds=5, keep_permille=1000)
+    assert round(limiter.wait(SELLER, direct=True)) == 60
 
 
 def test_a_missing_bucket_is_drained_too(rig: Rig) -> None:
     """A pause holds though nobody had called yet."""
-    rig.limiter.drain(SELLER, seconds=60)
-    assert round(rig.limiter.wait(SELLER)) == 60
+    rig.limiter.drain(SELLER, seconds=60, keep_permille=1000)
+    assert round(rig.limiter.wait(SELLER, direct=True)) == 60
 
 
 def test_without_buckets_nothing_is_limited(rig: Rig) -> None:
     """A route without limits has none."""
-    assert rig.limiter.take({}, patience_seconds=0) == 0
-    assert rig.limiter.wait({}) == 0
-    rig.limiter.drain({}, seconds=60)
+    assert rig.limiter.take({}, DIRECT) == 0
+    assert rig.limiter.wait({}, direct=True) == 0
+    assert rig.limiter.promise({}, promised("a"), patience_seconds=0) == 0
+    rig.limiter.drain({}, seconds=60, keep_permille=500)
+
+
+def test_use_is_told_by_seller_and_class(rig: Rig) -> None:
+    """Who called within the last minute; whoever was sent away did not."""
+    limiter = filled(rig, ACCOUNT)
+    rig.forget()
+    limiter.take(ACCOUNT, DIRECT)
+    rig.let_pass(A_DAY)
+    callers = [DIRECT, DIRECT, QUEUED, replace(DIRECT, gstin="2")]
+    assert [limiter.take(ACCOUNT, caller) for caller in callers] == [0, 0, 0, 0]
+    limiter.take({"{g}:gstin:9": SELLER["{g}:gstin:1"]}, replace(DIRECT, gstin="9"))
+    assert limiter.used("g") == {("1", True): 2, ("1", False): 1, ("2", True): 1}
+    assert limiter.used("another") == {}
 
 
 def test_threads_share_the_permits(rig: Rig) -> None:
-    """Of sixteen that ask at the same moment, three go at once, and the others each in a turn of its own."""
+    """Of sixteen that ask at the same moment, as many get one as there are, and the others none."""
     limiter = filled(rig)
-    told = at_once([lambda: limiter.take(SELLER, patience_seconds=1000)] * 16)
-    assert sorted(round(wait) for wait in told if wait is not None) == [0, 0, *range(0, 140, 10)]
+    told = at_once([lambda: limiter.take(SELLER, DIRECT)] * 16)
+    assert told.count(0) == 4 - limiter.levels(SELLER)["{g}:gstin:1"].room
+    assert 2 <= told.count(0) <= 4
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_twins_agree(redis: Redis, seed: int) -> None:
-    """A long script of calls, pauses and drains goes alike in both, to the second."""
+    """A long script of calls, promises, pauses and throttles goes alike in both, to a fraction of a second."""
     chance = random.Random(seed)  # noqa: S311  has to repeat
     twins: tuple[Rig, Rig] = (InMemory(), InRedis(redis))
-    for _ in range(150):
-        step = chance.choice(("take", "take", "take", "pass", "wait", "drain"))
-        buckets = chance.choice((SELLER, ACCOUNT, BOTH))
-        number = chance.randrange(0, 40, 5)
-        told = [_taken(step, twin, buckets, number) for twin in twins]
-        assert (told[0] is None) == (told[1] is None)
-        assert told[0] == pytest.approx(told[1], abs=1.0)
+    for turn in range(200):
+        step = chance.choice(("take", "take", "take", "promise", "dismiss", "pass", "pass", "drain"))
+        buckets, number = chance.choice((SELLER, ACCOUNT, BOTH)), chance.randrange(1, 40)
+        caller = replace(chance.choice((DIRECT, QUEUED)), promise=chance.choice((None, "a", "b", "c")))
+        told = [_told(step, twin, buckets, caller, number) for twin in twins]
+        assert told[0] == pytest.approx(told[1], abs=0.8), f"seed {seed}, turn {turn}: {step} of {list(buckets)}"
 
 
-def _taken(step: str, rig: Rig, buckets: Mapping[str, Limit], number: int) -> float | None:
-    if step == "take":  # never exactly what there is to wait, where the clocks would decide
-        return rig.limiter.take(buckets, patience_seconds=number + 2.5)
-    if step == "pass":
+def _told(step: str, rig: Rig, buckets: Mapping[str, Limit], caller: Caller, number: int) -> list[float]:
+    rig.let_pass(0.5)  # never exactly what there is to wait, where the clocks would decide
+    answer: Any = 0.0
+    if step == "take":
+        answer = rig.limiter.take(buckets, caller)
+    elif step == "promise":
+        answer = rig.limiter.promise(buckets, caller, patience_seconds=number + 0.25)
+    elif step == "dismiss":
+        rig.limiter.dismiss(buckets, caller)
+    elif step == "pass":
         rig.let_pass(number)
-    if step == "drain":
-        rig.limiter.drain(buckets, seconds=number)
-    return rig.limiter.wait(buckets)
+    else:
+        rig.limiter.drain(buckets, seconds=number / 4, keep_permille=700)
+    return [answer, rig.limiter.wait(buckets, direct=True), rig.limiter.wait(buckets, direct=False)]
 
 
 def test_buckets_are_forgotten_when_they_have_long_been_full(redis: Redis) -> None:
-    """Every key has a time to live, beyond the moment at which its bucket is full again."""
+    """Every key has a time to live, that of a bucket beyond the moment at which it is full again."""
     limiter = RedisLimiter(redis, prefix="t:")
-    limiter.take(SELLER, patience_seconds=0)
-    limiter.drain(ACCOUNT, seconds=3600)
-    assert [redis.ttl(key) > A_DAY for key in sorted(redis.keys("t:*"))] == [True, True]
-    assert redis.ttl("t:limit:{g}:account") > A_DAY + 3600
+    limiter.drain(ACCOUNT, seconds=3600, keep_permille=500)
+    limiter.promise(BOTH, promised("a"), patience_seconds=10**6)
+    filled(InRedis(redis), SELLER)
+    limiter.take(SELLER, DIRECT)
+    assert all(redis.ttl(key) > 0 for key in redis.keys("t:*"))
+    assert redis.ttl("t:bucket:{g}:account") > A_DAY + 3600
+
+
+def test_the_keys_of_an_account_share_a_slot(redis: Redis) -> None:
+    """A Redis Cluster keeps by what stands in braces: one text in all keys of an account."""
+    rig = InRedis(redis)
+    filled(rig)
+    rig.limiter.take(BOTH, DIRECT)
+    rig.limiter.promise(BOTH, promised("a", QUEUED), patience_seconds=10**6)
+    tags = {key.decode().partition("{")[2].partition("}")[0] for key in redis.keys("t:*")}
+    assert len(redis.keys("t:*")) >= 4
+    assert tags == {"g"}
 
 
 def test_two_gateways_in_one_redis_do_not_share(redis: Redis) -> None:
     """The prefix keeps them apart."""
     one, other = InRedis(redis), RedisLimiter(redis, prefix="u:")
     filled(one, SELLER)
-    assert one.limiter.take(SELLER, patience_seconds=0) is not None
-    assert other.take(SELLER, patience_seconds=0) is None
+    assert one.limiter.take(SELLER, DIRECT) == 0
+    assert other.take(SELLER, DIRECT) > 0
 
 
 def test_without_redis_nobody_knows() -> None:
     """Each question says so, and none is answered by a guess."""
     limiter = RedisLimiter(Redis.from_url("unix:///nowhere/redis.sock"), prefix="t:")
     with pytest.raises(LimiterAwayError):
-        limiter.take(SELLER, patience_seconds=0)
+        limiter.take(SELLER, DIRECT)
     with pytest.raises(LimiterAwayError):
-        limiter.wait(SELLER)
+        limiter.wait(SELLER, direct=True)
     with pytest.raises(LimiterAwayError):
-        limiter.drain(SELLER, seconds=1)
+        limiter.promise(SELLER, promised("a"), patience_seconds=1)
+    with pytest.raises(LimiterAwayError):
+        limiter.dismiss(SELLER, promised("a"))
+    with pytest.raises(LimiterAwayError):
+        limiter.drain(SELLER, seconds=1, keep_permille=500)
+    with pytest.raises(LimiterAwayError):
+        limiter.used("g")
 
 
 def test_the_scripts_come_back(redis: Redis) -> None:
@@ -238,4 +350,4 @@ def test_the_scripts_come_back(redis: Redis) -> None:
     rig = InRedis(redis)
     filled(rig, SELLER)
     redis.script_flush()
-    assert rig.limiter.take(SELLER, patience_seconds=0) is not None
+    assert rig.limiter.take(SELLER, DIRECT) == 0

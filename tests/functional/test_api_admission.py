@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from gateway.limits.health import DOWN_SECONDS, FAILURES_MIN
-from gateway.ports import Limiter
 from tests.support_api import ROUTE, SELLER, AwayLimiter, Blueprint, Stack, document, refused
 
 ASYNC = {"Prefer": "respond-async"}
@@ -19,7 +19,7 @@ KEY = {"Idempotency-Key": "k"}
 @pytest.fixture
 def blind(tmp_path: Path, blueprint: Blueprint) -> Iterator[Stack]:
     """A gateway whose limiter cannot be asked."""
-    limiter: Limiter = AwayLimiter()
+    limiter: Any = AwayLimiter()
     with Stack(tmp_path, blueprint, limiter=limiter) as made:
         yield made
 
@@ -27,7 +27,7 @@ def blind(tmp_path: Path, blueprint: Blueprint) -> Iterator[Stack]:
 def spend(stack: Stack, *, seconds: float) -> None:
     """Leave no room in the seller's limit for so long."""
     seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
-    stack.ports.limiter.drain(stack.ports.enquiries.allowance(seller), seconds=seconds)
+    stack.ports.limiter.drain(stack.ports.enquiries.allowance(seller), seconds=seconds, keep_permille=1000)
 
 
 def take_down(stack: Stack) -> None:

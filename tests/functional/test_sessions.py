@@ -16,7 +16,7 @@ from gateway.irp.permits import Permits
 from gateway.irp.session import Sessions
 from gateway.irp.wire import Wire
 from gateway.limits.memory import MemoryLimiter
-from gateway.ports import Session
+from gateway.ports import Caller, Session
 from gateway.sandbox import in_process
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
@@ -66,7 +66,8 @@ class Portal:
 
     def permits(self) -> Permits:
         """Permits without a limit."""
-        return Permits(MemoryLimiter(self.clock), self.clock, {})
+        caller = Caller(account="gsp", gstin=self.account.gstin, direct=True)
+        return Permits(MemoryLimiter(self.clock), self.clock, support.route(limits={}), caller)
 
     def logins(self) -> int:
         """How often the portal was asked to log somebody in."""

@@ -132,7 +132,7 @@ class World:
     def flush(self) -> None:
         """Redis forgets everything."""
         self.bell.rung.clear()
-        self.limiter._horizons.clear()
+        self.limiter.forget()
         self.health._failures.clear()
 
     def page(self, name: str) -> list[dict[str, Any]]:

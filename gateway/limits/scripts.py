@@ -1,0 +1,121 @@
+"""The limiter's scripts. Their arithmetic is that of `domain/token_bucket.py`; a test plays both side by side.
+
+A bucket is a hash: `h` its horizon, `d` and `q` the horizons of the two classes' shares, `p` how slow it was made and
+`s` when. Promises are sorted sets by the instant at which each ends. All keys of one GSP account carry its name as
+their hash tag, so that a Redis Cluster keeps them in one slot. Times are whole microseconds of the server's own clock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_COMMON: Final = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local floor, max, min = math.floor, math.max, math.min
+local function whole(value) return string.format('%.0f', value) end
+local function load(key)
+  local h, d, q, p, s = unpack(redis.call('HMGET', key, 'h', 'd', 'q', 'p', 's'))
+  if not h then return nil end
+  return {h = tonumber(h), d = tonumber(d), q = tonumber(q), p = tonumber(p), s = tonumber(s)}
+end
+local function store(key, b)
+  redis.call('HSET', key, 'h', whole(b.h), 'd', whole(b.d), 'q', whole(b.q), 'p', whole(b.p), 's', whole(b.s))
+  redis.call('PEXPIRE', key, floor(max(b.h - now, 0) / 1000) + 86400000)
+end
+local function speed(b) return min(1000, b.p + floor(max(0, now - b.s) / 1000000)) end
+local function standing(key)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now))
+  return redis.call('ZCARD', key)
+end
+"""
+TAKE: Final = (
+    _COMMON
+    + """
+-- KEYS: bucket, promises to the own class, promises to the other, for each bucket; then the account's use.
+-- ARGV: own class ('d' or 'q'), its share and the other's, promise or '', who, slot seconds, slots; then interval and
+-- burst of each bucket. Returns 0, or the wait when nothing was taken.
+local class, share, others = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local promise, who = ARGV[4], ARGV[5]
+local count = (#KEYS - 1) / 3
+local wait, found = 0, {}
+for i = 1, count do
+  local key, interval, burst = KEYS[3 * i - 2], tonumber(ARGV[2 * i + 6]), tonumber(ARGV[2 * i + 7])
+  local b = load(key) or {h = now + burst * interval, d = now, q = now, p = 1000, s = 0}
+  b.step = floor((interval * 1000 + speed(b) - 1) / speed(b))
+  b.held = max(1, floor(burst * share / 100))
+  b.pace = floor(interval * 100 / share)
+  local own, other = standing(KEYS[3 * i - 1]), standing(KEYS[3 * i])
+  if promise ~= '' and redis.call('ZSCORE', KEYS[3 * i - 1], promise) then own = 0 end
+  local full = b.h + own * b.step - now - (burst - 1) * interval
+  local within = max(full, b[class] - now - (b.held - 1) * b.pace)
+  local beyond = full + other * b.step + min(burst - 1, floor(burst * others / 100)) * interval
+  wait = max(wait, min(within, beyond))
+  found[i] = b
+end
+for i = 1, count do
+  local b = found[i]
+  if wait <= 0 then
+    b.h = max(b.h, now) + b.step
+    b[class] = min(max(b[class], now) + b.pace, now + b.held * b.pace)
+    if promise ~= '' then redis.call('ZREM', KEYS[3 * i - 1], promise) end
+  end
+  store(KEYS[3 * i - 2], b)
+end
+if wait <= 0 then
+  local used = KEYS[#KEYS] .. ':' .. floor(now / 1000000 / tonumber(ARGV[6]))
+  redis.call('HINCRBY', used, who, 1)
+  redis.call('EXPIRE', used, tonumber(ARGV[6]) * (tonumber(ARGV[7]) + 1))
+  return 0
+end
+return wait
+"""
+)
+PROMISE: Final = (
+    _COMMON
+    + """
+-- KEYS: bucket, promises to the own class, promises to the other, for each bucket.
+-- ARGV: promise or '' (then nothing is promised), its life. Returns now, whether the promise stood already, and for
+-- each bucket the numbers of promises before it, and h, d, q, p and s unless it is missing.
+local told = {whole(now), 0}
+for i = 1, #KEYS / 3 do
+  local b = load(KEYS[3 * i - 2])
+  local own, other = standing(KEYS[3 * i - 1]), standing(KEYS[3 * i])
+  if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[3 * i - 1], ARGV[1]) then own, told[2] = 0, 1 end
+  told[i + 2] = {own, other}
+  if b then told[i + 2] = {own, other, whole(b.h), whole(b.d), whole(b.q), whole(b.p), whole(b.s)} end
+  if ARGV[1] ~= '' then
+    redis.call('ZADD', KEYS[3 * i - 1], whole(now + tonumber(ARGV[2])), ARGV[1])
+    redis.call('PEXPIRE', KEYS[3 * i - 1], floor(tonumber(ARGV[2]) / 1000) + 1000)
+  end
+end
+return told
+"""
+)
+DRAIN: Final = (
+    _COMMON
+    + """
+-- KEYS: buckets. ARGV: pause, thousandths of the speed to keep, least time between two slowings; then interval and
+-- burst of each bucket.
+for i, key in ipairs(KEYS) do
+  local interval, burst = tonumber(ARGV[2 * i + 2]), tonumber(ARGV[2 * i + 3])
+  local b = load(key) or {h = now, d = now, q = now, p = 1000, s = 0}
+  b.h = max(b.h, now + tonumber(ARGV[1]) + (burst - 1) * interval)
+  if b.s == 0 or now - b.s >= tonumber(ARGV[3]) then
+    b.p = max(50, floor(speed(b) * tonumber(ARGV[2]) / 1000))
+    b.s = now
+  end
+  store(key, b)
+end
+return 0
+"""
+)
+USED: Final = """
+-- KEYS: the account's use. ARGV: slot seconds, slots. Returns names and counts, slot by slot.
+local slot = math.floor(tonumber(redis.call('TIME')[1]) / tonumber(ARGV[1]))
+local told = {}
+for back = 0, tonumber(ARGV[2]) - 1 do
+  for _, each in ipairs(redis.call('HGETALL', KEYS[1] .. ':' .. (slot - back))) do told[#told + 1] = each end
+end
+return told
+"""
