@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     sandbox_url: str = Field(
         "", description="Base URL of the sandbox portal. Set by `mohar up`; the route `sandbox` is made for it."
     )
+    webhook_seconds: float = Field(
+        15,
+        gt=0,
+        le=30,
+        description="Deadline of one delivery of an event, from the look-up of the name to the answer. A third of it, "
+        "at most, is for connecting.",
+    )
     webhook_loopback: bool = Field(
         default=False,
         description="Whether webhooks of the test environment may be plain http on this machine. For development: on a "

@@ -49,7 +49,7 @@ from gateway.system import SystemClock, SystemIds
 from gateway.webhooks.addresses import AddressGuard
 from gateway.webhooks.connections import Connections
 from gateway.webhooks.resolving import Resolver
-from gateway.webhooks.sender import HttpSender
+from gateway.webhooks.sender import CONNECT_SHARE, HttpSender, Patience
 from gateway.webhooks.signing import SigningSecrets
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,11 @@ class Wiring:
     @cached_property
     def sender(self) -> HttpSender:
         """The wire to receivers of events."""
-        return HttpSender(clock=self.clock, guard=self.addresses, connections=Connections(self.clock))
+        seconds = self.settings.webhook_seconds
+        patience = Patience(connect_seconds=seconds * CONNECT_SHARE, seconds=seconds)
+        return HttpSender(
+            clock=self.clock, guard=self.addresses, connections=Connections(self.clock), patience=patience
+        )
 
     @cached_property
     def webhook_secrets(self) -> SigningSecrets:

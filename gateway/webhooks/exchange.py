@@ -81,7 +81,8 @@ class Exchange:
     @property
     def is_whole(self) -> bool:
         """Whether the answer was read to its end and the connection can carry another."""
-        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        more, _ = self._http.trailing_data
+        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE and not more
 
     def _head(self) -> Head:
         while True:

@@ -352,6 +352,20 @@ def test_a_connection_that_ends_under_a_message_is_replaced_once() -> None:
         assert (len(receiver.received), receiver.connections) == (3, 2)
 
 
+def test_a_connection_that_says_more_than_was_asked_is_not_kept() -> None:
+    """What follows an answer would be taken for the next one."""
+    with receiving(chatty, SECRET) as receiver, sender() as one:
+        for _ in range(2):
+            assert one.send(dispatch(receiver.url)).status == 200
+        assert receiver.connections == 2
+
+
+def chatty(talk: receivers.Talk) -> bool:
+    """Two answers to one request."""
+    talk.say(answer(200), answer(500))
+    return True
+
+
 def test_many_threads_share_a_sender() -> None:
     """Each gets the answer to its own message."""
     answers: list[Answer] = []
