@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from gateway import __version__
-from gateway.api import admin, credentials, documents, health, oauth, operations, pages, problems, taxpayers
+from gateway.api import (
+    admin,
+    audit,
+    credentials,
+    documents,
+    health,
+    oauth,
+    operations,
+    pages,
+    problems,
+    taxpayers,
+)
 from gateway.api.edge import Edge
 from gateway.api.state import Expecting, State
 from gateway.services.ports import Ports
 from gateway.settings import Settings
+
+_CALLS: Final = (
+    oauth,
+    documents,
+    operations,
+    taxpayers,
+    admin,
+    credentials,
+    audit,
+    health,
+    pages,
+)
+"""The modules whose calls there are, in the order of the description."""
 
 
 def create(
@@ -56,6 +81,6 @@ def outline() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would send a document to whatever host the request named
     )
-    for module in (oauth, documents, operations, taxpayers, admin, credentials, health, pages):
+    for module in _CALLS:
         app.router.routes.extend(module.router.routes)
     return app

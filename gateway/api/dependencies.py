@@ -59,6 +59,7 @@ def _credential(request: Request) -> str:
 
 MayRegister = Annotated[Principal, Depends(scoped(Scope.IRN_WRITE))]
 MayRegisterNotes = Annotated[Principal, Depends(scoped(Scope.CDNR_WRITE))]
+MayAudit = Annotated[Principal, Depends(scoped(Scope.AUDIT))]
 MayRead = Annotated[Principal, Depends(scoped(Scope.READ))]
 MayAdminister = Annotated[Principal, Depends(scoped(Scope.ADMIN))]
 

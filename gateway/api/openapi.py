@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from gateway.api import problems
 from gateway.api.edge import API_VERSION
 from gateway.domain import canonical
+from gateway.domain.audit import Action
 from gateway.domain.operations import Kind
 
 OPENAPI_VERSION: Final = "3.1.0"
@@ -96,6 +97,7 @@ def _components() -> dict[str, Any]:
         name: response | {"headers": response.get("headers", {}) | always} for name, response in responses.items()
     }
     components["schemas"]["Inv01"] = _inv01()
+    components["schemas"]["AuditAction"]["enum"] = [action.value for action in Action]
     components["schemas"]["Kind"] = {"type": "string", "enum": [kind.value for kind in Kind]}
     return components
 

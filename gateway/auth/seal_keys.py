@@ -27,11 +27,9 @@ class VaultSealer:
         """See `ports.Sealer`."""
         private = Ed25519PrivateKey.generate()
         key_id = id_of(private.public_key())
-        pem = private.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        pem = _pem(private.public_key())
         sealed = self._vault.seal(private.private_bytes_raw(), context=_CONTEXT + key_id)
-        return SealKey(key_id=key_id, private_sealed=sealed, public_pem=pem.decode())
+        return SealKey(key_id=key_id, private_sealed=sealed, public_pem=pem)
 
     def sign(self, statement: bytes, *, key: SealKey) -> str:
         """See `ports.Sealer`."""
@@ -45,11 +43,15 @@ def id_of(public: Ed25519PublicKey) -> str:
 
 
 def read_public_key(pem: str) -> tuple[str, Ed25519PublicKey]:
-    """A public key and its id. Raises ValueError on anything but an Ed25519 key."""
+    """A public key and its id. Raises ValueError on anything but an Ed25519 key in the form that `new_key` gives."""
     key = serialization.load_pem_public_key(pem.encode())
-    if not isinstance(key, Ed25519PublicKey):
-        raise TypeError("seals are signed with Ed25519 keys")
+    if not isinstance(key, Ed25519PublicKey) or _pem(key) != pem:
+        raise ValueError("seals are signed with Ed25519 keys")
     return id_of(key), key
+
+
+def _pem(key: Ed25519PublicKey) -> str:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def signature_holds(key: Ed25519PublicKey, statement: bytes, signature: str) -> bool:

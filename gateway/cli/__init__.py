@@ -25,6 +25,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "calls": ("irn", "operation"),
     "webhook": ("webhook",),
     "doctor": ("doctor",),
+    "audit": ("audit",),
     "generate": ("docs",),
 }
 """Where each command lives. Only the module of the command that is asked for is imported: each takes a second or so of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
@@ -22,6 +23,12 @@ Effect = Callable[[Connection, Operation, Any, datetime], None]
 def apply(connection: Connection, operation: Operation, result: Result, *, at: datetime) -> None:
     """Write what an operation's success, or a conflict, tells into the ledger."""
     EFFECTS[operation.kind](connection, operation, result, at)
+
+
+def signed_digest(result: Result) -> str | None:
+    """The SHA-256 of the signed document that a result brought: its record fixes that too. None when it has none."""
+    signed = result.signed_invoice if isinstance(result, Registration) else None
+    return None if signed is None else hashlib.sha256(signed.encode("ascii")).hexdigest()
 
 
 def store_document(

@@ -126,8 +126,10 @@ class SqlWork:
         after = _held_by(connection, attempt.claim, changed)
         release_number(connection, before, settlement)
         _end_attempt(connection, attempt, outcome, evidence, at=at)
+        signed = None
         if outcome.result is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
             effects.apply(connection, before, outcome.result, at=at)
+            signed = effects.signed_digest(outcome.result)
         waiting.wake(connection, before, settlement.status, outcome.result, ids=self._ids, at=at)
         facts = {
             "attempt": attempt.id,
@@ -137,6 +139,7 @@ class SqlWork:
             "code": outcome.code,
             "evidence": evidence,
             "found_by": outcome.found_by,
+            "signed_document": signed,
         }
         audit.append(connection, self._audited(after, Action.ATTEMPT_SETTLED, attempt.worker, facts, at=at))
         events.announce_transition(connection, before, after, outcome, ids=self._ids, at=at)
