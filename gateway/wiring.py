@@ -17,7 +17,7 @@ from gateway.auth.assertions import ClientAssertions
 from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.secrets import ClientSecrets
 from gateway.auth.tokens import AccessTokens, SigningKeys, new_signing_key
-from gateway.auth.vault import MasterKeyVault, read_master_keys
+from gateway.auth.vault import MasterKeyFile, MasterKeyVault, read_master_keys, read_pepper
 from gateway.domain.token_bucket import Shares
 from gateway.errors import Misconfigured
 from gateway.irp.enquiries import IrpEnquiries
@@ -28,7 +28,7 @@ from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Survey, Vault, token_key_context
+from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Sealed, Survey, Vault, token_key_context
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
@@ -40,6 +40,7 @@ from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.routebook import SqlRoutebook
+from gateway.storage.sealed import SqlSealed
 from gateway.storage.sealed_log import SqlSealedLog
 from gateway.storage.seals import SqlSeals
 from gateway.storage.survey import SqlSurvey
@@ -109,6 +110,11 @@ class Wiring:
         return Redis.from_url(
             self._redis_url(), socket_timeout=REDIS_SECONDS_MAX, socket_connect_timeout=REDIS_SECONDS_MAX
         )
+
+    @cached_property
+    def sealed(self) -> Sealed:
+        """All that is sealed under a master key."""
+        return SqlSealed(self.database, self.ports.vault)
 
     @cached_property
     def _wire(self) -> Wire:
@@ -260,12 +266,13 @@ class Wiring:
         return url
 
     def _vault(self) -> Vault:
-        return MasterKeyVault(read_master_keys(self.settings.master_keys), self.ids.random_bytes)
+        path = self.settings.master_keys
+        file = MasterKeyFile(path)
+        return MasterKeyVault(read_master_keys(path), self.ids.random_bytes, changed=file.changed)
 
     def _pepper(self) -> bytes:
         """Derived from the oldest master key, which stays for as long as anything depends on it."""
-        oldest = next(iter(read_master_keys(self.settings.master_keys).values()))
-        return _PEPPER_CONTEXT + oldest
+        return _PEPPER_CONTEXT + read_pepper(self.settings.master_keys)
 
     def _tokens(self, directory: Directory, vault: Vault) -> AccessTokens:
         """The signer of access tokens, with a first key if there is none."""

@@ -1,4 +1,4 @@
-"""`mohar gstin` and `mohar client`: taxpayers with their portal logins, and the programs that may speak for them."""
+"""`mohar gstin`: taxpayers with their portal logins."""
 
 from __future__ import annotations
 
@@ -23,13 +23,11 @@ FIRST_ORGANISATION: Final = "main"
 EnvironmentOption = Annotated[Environment, typer.Option(help="`live` for invoices that count.")]
 
 gstin_app = typer.Typer(help="Taxpayers and their logins at the portal.", no_args_is_help=True)
-client_app = typer.Typer(help="Programs that may call the API.", no_args_is_help=True)
 
 
 def install(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(gstin_app, name="gstin")
-    app.add_typer(client_app, name="client")
 
 
 @gstin_app.command("add")
@@ -90,33 +88,6 @@ def list_gstins(*, as_json: JsonOption = False) -> None:
         for each in logins
     ]
     console.print(table(("GSTIN", "environment", "route", "to report", "login"), rows))
-
-
-@client_app.command("add")
-def add_client(
-    gstin: Annotated[list[str], typer.Option(help="A GSTIN that it may speak for; repeat for more.")],
-    name: Annotated[str, typer.Option(help="What the program is, for people.")] = "client",
-    environment: EnvironmentOption = Environment.TEST,
-    *,
-    respond_async: Annotated[
-        bool, typer.Option("--respond-async", help="Its calls are queued unless they ask to wait.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make credentials for a program. The secret is shown this once and kept as a keyed hash."""
-    gstins = [each.strip().upper() for each in gstin]
-    with opened() as wiring:
-        client_id, secret = access.add_client(
-            environment=environment, gstins=gstins, name=name, respond_async=respond_async, ports=wiring.ports
-        )
-        base_url = wiring.settings.token_issuer
-    if as_json:
-        made = {"client_id": client_id, "client_secret": secret, "gstins": gstins, "environment": environment.value}
-        print_json(made | {"base_url": base_url})
-        return
-    console.print(f"client_id      {client_id}")
-    console.print(f"client_secret  {secret}", markup=False)
-    console.print(f"It may speak for {', '.join(gstins)} ({environment}). Keep the secret: it is not shown again.")
 
 
 def _login(user: str | None, file: Path | None) -> tuple[str, str]:

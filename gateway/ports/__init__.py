@@ -30,6 +30,7 @@ from gateway.ports.keyring import (
     Assertions,
     Keyring,
     PublicKey,
+    Sealed,
     Standing,
     token_key_context,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "Reception",
     "Route",
     "Routebook",
+    "Sealed",
     "Secrets",
     "Seller",
     "SellerLogin",

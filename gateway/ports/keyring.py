@@ -131,6 +131,16 @@ SIGNATURE_ALGORITHMS: Final = ("EdDSA", "ES256", "RS256")
 """What assertions may be signed with, each by the kind of key that it belongs to."""
 
 
+class Sealed(Protocol):
+    """All that is sealed under a master key."""
+
+    def under(self) -> Mapping[str, int]:
+        """How many values are sealed under each key, by its id."""
+
+    def seal_anew(self) -> int:
+        """Bring everything under the newest key; how many values were not. May be repeated, and run beside others."""
+
+
 class Assertions(Protocol):
     """Proofs of identity that clients sign themselves. Every method raises Unauthorised or Invalid."""
 

@@ -45,6 +45,12 @@ class Vault(Protocol):
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """Decrypt. Raises Misconfigured when the key is missing or the value belongs elsewhere."""
 
+    def newest(self) -> str:
+        """The id of the master key that seals."""
+
+    def key_of(self, sealed: bytes) -> str:
+        """The id of the master key that a value is sealed under."""
+
 
 class Secrets(Protocol):
     """Client secrets: made once, shown once, kept as a keyed hash."""

@@ -258,6 +258,11 @@ def rotate_token_key(manager: Manager, *, ports: Ports, overlap: timedelta = TOK
     return kid
 
 
+def note_master_key(manager: Manager, key_id: str, *, ports: Ports) -> None:
+    """Put on record that another master key seals from now on."""
+    ports.auditor.write(access.audit_record(Action.MASTER_KEY_CHANGED, key_id, ports, actor=manager.actor))
+
+
 def _put_public_key(manager: Manager, known: Client, key: PublicKey, ports: Ports) -> str:
     record = _of_client(Action.CLIENT_KEY_ADDED, known, manager, ports, kid=key.kid, algorithm=key.algorithm)
     ports.keyring.put_public_key(key, record=record)

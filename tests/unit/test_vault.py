@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.vault import MasterKeyVault, create_master_key, read_master_keys
+from gateway.auth.vault import (
+    MasterKeyFile,
+    MasterKeyVault,
+    create_master_key,
+    prepare_master_key,
+    promote_master_key,
+    read_master_keys,
+    read_pepper,
+)
 from gateway.errors import Misconfigured
 
 OLD = {"00000001": bytes(range(32))}
@@ -128,6 +136,8 @@ def test_keys_are_read_oldest_first(tmp_path: Path) -> None:
         "00000001:" + "zz" * 32,
         "00000001:" + "00" * 32 + ":more",
         "00000001:" + "00" * 32 + "\n00000002:short",
+        "00000001:" + "00" * 32 + ":standby",
+        "00000001:" + "00" * 32 + "\n00000002:" + "11" * 32 + ":standby:more",
         "0000000a:" + "00" * 32 + "\n0000000A:" + "11" * 32,
     ],
 )
@@ -145,3 +155,63 @@ def test_a_key_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A wrong path is named."""
     with pytest.raises(Misconfigured, match=r"nowhere\.key"):
         read_master_keys(tmp_path / "nowhere.key")
+
+
+def _following(path: Path) -> MasterKeyVault:
+    return MasterKeyVault(read_master_keys(path), os.urandom, changed=MasterKeyFile(path).changed)
+
+
+def test_a_running_vault_follows_its_file(tmp_path: Path) -> None:
+    """A key on standby opens everywhere before it seals anywhere; once promoted it seals, without a restart."""
+    path = tmp_path / "master.key"
+    create_master_key(path)
+    pepper = read_pepper(path)
+    here, there = _following(path), _following(path)
+    before = here.seal(b"secret", context=CONTEXT)
+    key_id = prepare_master_key(path)
+    assert here.newest() != key_id
+    promote_master_key(path, key_id)
+    after = here.seal(b"secret", context=CONTEXT)
+    assert here.key_of(after) == key_id == there.newest()
+    assert [there.open(sealed, context=CONTEXT) for sealed in (before, after)] == [b"secret", b"secret"]
+    assert read_pepper(path) == pepper
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_value_of_a_key_that_came_meanwhile_opens(tmp_path: Path) -> None:
+    """Another process was the first to seal with it."""
+    path = tmp_path / "master.key"
+    create_master_key(path)
+    here = _following(path)
+    promote_master_key(path, prepare_master_key(path))
+    sealed = _following(path).seal(b"secret", context=CONTEXT)
+    assert here.open(sealed, context=CONTEXT) == b"secret"
+
+
+def test_a_file_that_broke_meanwhile_changes_nothing(tmp_path: Path) -> None:
+    """A running vault goes on with the keys that it has, and takes the file again once it is whole."""
+    path = tmp_path / "master.key"
+    create_master_key(path)
+    good = path.read_text()
+    here = _following(path)
+    sealed = here.seal(b"secret", context=CONTEXT)
+    path.write_text("broken")
+    assert here.open(here.seal(b"other", context=CONTEXT), context=CONTEXT) == b"other"
+    path.unlink()
+    assert here.open(sealed, context=CONTEXT) == b"secret"
+    path.write_text(good)
+    promote_master_key(path, key_id := prepare_master_key(path))
+    assert here.newest() == key_id
+
+
+def test_only_a_prepared_key_is_promoted(tmp_path: Path) -> None:
+    """A typing error does not change which key seals."""
+    path = tmp_path / "master.key"
+    create_master_key(path)
+    before = path.read_text()
+    [known] = read_master_keys(path)
+    for key_id in ("00000009", known):
+        with pytest.raises(Misconfigured) as refusal:
+            promote_master_key(path, key_id)
+        assert refusal.value.code == "master-key-not-prepared"
+    assert path.read_text() == before
