@@ -22,6 +22,8 @@ _MONTHS = 72
 """Section 36 of the CGST Act: records are kept for 72 months, so that none is deleted before."""
 _KEPT = ("audit_seals", "audit_leaves", "audit_keys")
 """Tables of which no row is ever changed or deleted."""
+_UPDATES = {"audit_keys": "UPDATE OF key_id, public_pem, created_at"}
+"""What alone may change: the sealed half of a signing key, when the master key is changed."""
 
 _SQLITE = (
     (
@@ -35,10 +37,10 @@ _SQLITE = (
         "SELECT RAISE(ABORT, 'audit is append-only'); END"
     ),
     *(
-        f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} BEGIN "
+        f"CREATE TRIGGER {table}_no_{verb} BEFORE {clause} ON {table} BEGIN "
         f"SELECT RAISE(ABORT, '{table} is append-only'); END"
         for table in _KEPT
-        for verb in ("update", "delete")
+        for verb, clause in (("update", _UPDATES.get(table, "UPDATE")), ("delete", "DELETE"))
     ),
 )
 _POSTGRESQL = (
@@ -60,7 +62,7 @@ _POSTGRESQL = (
     "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_refuse_young()",
     "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit EXECUTE FUNCTION audit_refuse()",
     *(
-        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+        f"CREATE TRIGGER {table}_no_change BEFORE {_UPDATES.get(table, 'UPDATE')} OR DELETE ON {table} "
         "FOR EACH ROW EXECUTE FUNCTION audit_refuse()"
         for table in _KEPT
     ),
