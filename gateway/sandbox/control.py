@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -60,6 +60,8 @@ class Change:
     status_text: bool | None = None
     rotate_signing_key: bool = False
     publish_signing_key: bool = False
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """New ones of taxpayers, by GSTIN. Their sessions live on, as long as they would have."""
 
     def envelope(self, present: Envelope) -> Envelope:
         """The envelope after this change."""
@@ -149,6 +151,14 @@ def _rotate(value: Any, _limits: Limits) -> dict[str, Any]:
 
 def _publish(value: Any, _limits: Limits) -> dict[str, Any]:
     return {"publish_signing_key": _truth(value, "publish_signing_key")}
+
+
+def _passwords(value: Any, _limits: Limits) -> dict[str, Any]:
+    found = _object(value, "passwords")
+    if not all(isinstance(password, str) and password for password in found.values()):
+        message = "passwords gives a text for each GSTIN"
+        raise ControlError(message)
+    return {"passwords": found}
 
 
 def _limits(value: Any, limits: Limits) -> dict[str, Any]:
@@ -249,4 +259,5 @@ _READERS: Final[Mapping[str, Callable[[Any, Limits], dict[str, Any]]]] = {
     "status_as": _status_as,
     "rotate_signing_key": _rotate,
     "publish_signing_key": _publish,
+    "passwords": _passwords,
 }

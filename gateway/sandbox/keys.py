@@ -132,19 +132,17 @@ class SandboxKeys:
         return next((key for key in known if key.kid == kid), self.current)
 
     def publish(self) -> None:
-        """Tell verifiers of the hidden key, if there is one. The current key stays."""
-        if self._hidden is None:
-            return
-        self._published.append(self._hidden)
+        """Tell verifiers of the hidden key, or of a new one where there is none. The current key stays."""
+        self._published.append(self.hidden)
         if self._folder is not None:
-            _write_signing_key(self._folder, self._hidden, number=len(self._published))
+            _write_signing_key(self._folder, self.hidden, number=len(self._published))
         self._hidden = None
 
     def rotate(self) -> None:
-        """Make another key current: the hidden one where there is one, else a new one. Old ones stay published."""
-        fresh = self.hidden
-        self.publish()
-        self.current = fresh
+        """Make the newest key current: the hidden one, or the one published last, or a new one. Old ones stay."""
+        if self._hidden is not None or self.current is self._published[-1]:
+            self.publish()
+        self.current = self._published[-1]
 
     def as_json(self) -> dict[str, Any]:
         """What `GET /_keys` tells."""

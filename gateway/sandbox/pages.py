@@ -56,6 +56,8 @@ class Pages:
             state.rates.clear()
         if change.sets_now:
             self.time.set(change.now)
+        for gstin, password in change.passwords.items():
+            state.gate.change_password(gstin, password)
         if change.publish_signing_key:
             self.keys.publish()
         if change.rotate_signing_key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -75,6 +75,11 @@ class Gate:
         if self._secrets[session.client_id] != request.header("client-secret"):
             raise Refusal("1010", "The client id or the client secret is wrong.")
         return session
+
+    def change_password(self, gstin: str, password: str) -> None:
+        """What a taxpayer presents from its next login on. Whoever never logged in has none to change."""
+        if gstin in self._accounts:
+            self._accounts[gstin] = replace(self._accounts[gstin], password=password)
 
     def session(self, gstin: str) -> Session | None:
         """The session that a GSTIN has, valid or not."""

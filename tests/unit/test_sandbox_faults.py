@@ -324,6 +324,18 @@ def test_an_unknown_signing_key_can_be_published_later(member: str) -> None:
     assert (next_kid == kid) is (member == "rotate_signing_key")
 
 
+def test_a_published_key_signs_once_it_is_made_current() -> None:
+    """Verifiers can know a key before it signs: a rotation that keeps nobody waiting."""
+    lab = _Lab(SandboxKeys.generate())
+    old = lab.http.get("/_control").json()["signing_kid"]
+    lab.sandbox.configure(publish_signing_key=True)
+    [before, after] = [key["kid"] for key in lab.http.get("/_keys").json()["signing"]]
+    assert (before, lab.http.get("/_control").json()["signing_kid"]) == (old, old)
+    lab.sandbox.configure(rotate_signing_key=True)
+    assert lab.http.get("/_control").json()["signing_kid"] == after
+    assert len(lab.http.get("/_keys").json()["signing"]) == 2
+
+
 # Chance ---------------------------------------------------------------------------------------------------------------
 
 

@@ -204,3 +204,13 @@ def test_tokens_and_keys_repeat_with_the_seed(keys: SandboxKeys) -> None:
     """Two sandboxes with one seed and one clock give the same token."""
     tokens = {Visitor(_Lab(keys).http, gstin=SELLER).log_in().data["AuthToken"] for _ in range(2)}
     assert len(tokens) == 1
+
+
+def test_a_changed_password_counts_at_the_next_login(keys: SandboxKeys) -> None:
+    """The session lives on; then the old password is refused and the new one is taken."""
+    lab = _Lab(keys)
+    visitor = lab.visitor(password="old")
+    lab.sandbox.configure(passwords={SELLER: "new"})
+    assert visitor.generate(PLAIN).codes == []
+    assert Visitor(lab.http, gstin=SELLER, password="old").log_in().codes == ["1019"]
+    assert Visitor(lab.http, gstin=SELLER, password="new").log_in().codes == []

@@ -1,0 +1,171 @@
+"""Every key, secret and password is changed under load, and no caller is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from gateway.auth import vault
+from gateway.cli import demo, paper, test_mode
+from gateway.cli.up import Stack
+from gateway.domain import canonical
+from gateway.sandbox.master import ACTIVE_SELLER
+from gateway.services import administration
+from gateway.services.administration import Manager
+from gateway.system import SystemClock
+
+OPERATOR: Final = Manager()
+CALLERS: Final = 3
+PATIENCE_SECONDS: Final = 30
+"""A call that takes longer has failed."""
+
+
+@dataclass
+class Load:
+    """Callers that get a token, register a document and read it with an API key, over and over, with what is valid."""
+
+    base_url: str
+    client_id: str
+    secret: str
+    key: str
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    stopping: threading.Event = field(default_factory=threading.Event)
+    told: threading.Condition = field(default_factory=threading.Condition)
+
+    def run(self) -> None:
+        """One caller's work until it is told to stop."""
+        with httpx.Client(base_url=self.base_url, timeout=PATIENCE_SECONDS, trust_env=False) as http:
+            while not self.stopping.is_set():
+                self._once(http)
+                with self.told:
+                    self.done += 1
+                    self.told.notify_all()
+
+    def more(self, calls: int = 4 * CALLERS) -> None:
+        """Wait until so many more rounds were made, and see that none failed."""
+        with self.told:
+            goal = self.done + calls
+            assert self.told.wait_for(lambda: self.done >= goal or bool(self.failures), PATIENCE_SECONDS)
+        assert self.failures == []
+
+    def _once(self, http: httpx.Client) -> None:
+        form = {"grant_type": "client_credentials"}
+        token = self._sent(http, "POST", "/oauth/token", 200, data=form, auth=(self.client_id, self.secret))
+        document = paper.example(SystemClock().now()).content
+        document["DocDtls"]["No"] = f"ROT/{next(self.numbers)}"
+        bearer = {"Authorization": f"Bearer {token.get('access_token')}", "Content-Type": "application/json"}
+        made = self._sent(http, "POST", "/irn", 201, headers=bearer, content=canonical.write(document).encode())
+        self._sent(http, "GET", f"/operations/{made.get('id')}", 200, headers={"X-API-Key": self.key})
+
+    def _sent(self, http: httpx.Client, method: str, path: str, status: int, **request: Any) -> dict[str, Any]:
+        answer = http.request(method, path, **request)
+        if answer.status_code != status:
+            self.failures.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        content: dict[str, Any] = answer.json()
+        return content
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A gateway of real processes."""
+    with Stack(tmp_path_factory.mktemp("r"), extra=demo.THREADS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def load(stack: Stack) -> Iterator[Load]:
+    """Callers who have been at work for a while."""
+    ports = stack.wiring.ports
+    client_id, secret = test_mode.add_seller(ports=ports).split(":")
+    _, key = administration.add_api_key(
+        OPERATOR, client_id, gstin=ACTIVE_SELLER.gstin, name="load", read_only=True, ports=ports
+    )
+    made = Load(stack.base_url, client_id, secret, key)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        callers = [pool.submit(made.run) for _ in range(CALLERS)]
+        try:
+            made.more()
+            yield made
+        finally:
+            made.stopping.set()
+    for caller in callers:
+        caller.result()
+    assert made.failures == []
+
+
+def control(stack: Stack, **members: Any) -> None:
+    """Set the portal up."""
+    httpx.post(f"{stack.sandbox_url}/_control", json=members, trust_env=False).raise_for_status()
+
+
+def test_a_client_s_secret_is_changed(stack: Stack, load: Load) -> None:
+    """Both are good while programs change over; then the old one is ended."""
+    new, _ = administration.new_secret(OPERATOR, load.client_id, ports=stack.wiring.ports)
+    load.more()
+    load.secret = new
+    load.more()
+    administration.end_former_secret(OPERATOR, load.client_id, ports=stack.wiring.ports)
+    load.more()
+
+
+def test_an_api_key_is_changed(stack: Stack, load: Load) -> None:
+    """Two are live; the old one is revoked when nobody uses it any more."""
+    ports = stack.wiring.ports
+    [old] = [key for key in administration.api_keys(OPERATOR, ports=ports) if key.revoked_at is None]
+    _, new = administration.rotate_api_key(OPERATOR, old.id, ports=ports)
+    load.more()
+    load.key = new
+    load.more()
+    administration.revoke_api_key(OPERATOR, old.id, ports=ports)
+    load.more()
+
+
+def test_the_key_that_signs_tokens_is_changed(stack: Stack, load: Load) -> None:
+    """A token of either key is good in every process."""
+    administration.rotate_token_key(OPERATOR, ports=stack.wiring.ports)
+    load.more()
+    administration.rotate_token_key(OPERATOR, ports=stack.wiring.ports, overlap=timedelta(minutes=16))
+    load.more()
+
+
+def test_the_master_key_is_changed(stack: Stack, load: Load) -> None:
+    """Running processes follow the file, and at the end nothing is sealed under the old key."""
+    path: Path = stack.wiring.settings.master_keys
+    key_id = vault.prepare_master_key(path)
+    load.more()
+    vault.promote_master_key(path, key_id)
+    stack.wiring.sealed.seal_anew()
+    load.more()
+    stack.wiring.sealed.seal_anew()
+    assert set(stack.wiring.sealed.under()) == {key_id}
+
+
+def test_a_portal_password_is_changed(stack: Stack, load: Load) -> None:
+    """At the portal, then here; the session that was open bridges the moment between."""
+    gstin = ACTIVE_SELLER.gstin
+    control(stack, passwords={gstin: "another-password"})
+    load.more()
+    administration.replace_credentials(
+        OPERATOR, gstin, user_name=f"{gstin}-api", password="another-password", ports=stack.wiring.ports
+    )
+    control(stack, faults=[{"kind": "expire_session", "times": 1}])
+    load.more()
+
+
+def test_the_portal_s_signing_key_is_changed(stack: Stack, load: Load) -> None:
+    """It is installed when the portal publishes it, before it signs."""
+    control(stack, publish_signing_key=True)
+    test_mode.install_keys(stack.wiring.ports.routebook.route(test_mode.ROUTE), ports=stack.wiring.ports)
+    control(stack, rotate_signing_key=True)
+    load.more()
