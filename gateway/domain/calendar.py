@@ -10,6 +10,8 @@ IST: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 
 _PORTAL_DATE: Final = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})", re.ASCII)
 _PORTAL_TIME: Final = "%Y-%m-%d %H:%M:%S"
+_EWB_TIME: Final = "%d/%m/%Y%I:%M:%S%p"
+"""Without its blanks: recorded answers have them, and one does not."""
 _APRIL: Final = 4
 
 
@@ -31,6 +33,11 @@ def write_portal_date(on: date) -> str:
 def read_portal_time(text: str) -> datetime:
     """An instant (UTC) from the portal's `yyyy-MM-dd HH:mm:ss`, which is IST and does not say so. Raises ValueError."""
     return datetime.strptime(text, _PORTAL_TIME).replace(tzinfo=IST).astimezone(UTC)
+
+
+def read_ewb_time(text: str) -> datetime:
+    """An instant (UTC) from the e-way bill system's `dd/MM/yyyy hh:mm:ss AM`, which is IST. Raises ValueError."""
+    return datetime.strptime(text.replace(" ", "").upper(), _EWB_TIME).replace(tzinfo=IST).astimezone(UTC)
 
 
 def write_portal_time(at: datetime) -> str:

@@ -14,8 +14,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from gateway.domain.calendar import write_instant
+from gateway.domain.ewaybill import extension_window
 from gateway.domain.operations import Kind, Operation, Status
-from gateway.domain.outcomes import Cancellation, EwayBill, Outcome, Registration
+from gateway.domain.outcomes import BillChange, Cancellation, EwayBill, Outcome, Registration
 
 RETENTION: Final = timedelta(days=90)
 """How long an event can be read and sent again: a quarter, by when its return has been filed."""
@@ -40,11 +41,28 @@ class EventType(StrEnum):
     EWB_FAILED = "ewb.failed"
     EWB_CANCELLED = "ewb.cancelled"
     EWB_CANCEL_FAILED = "ewb.cancel_failed"
+    EWB_CHANGED = "ewb.changed"
+    EWB_CHANGE_FAILED = "ewb.change_failed"
+    EWB_EXPIRING = "ewb.expiring"
     OPERATION_HELD = "operation.held"
     OPERATION_PARKED = "operation.parked"
     OPERATION_WITHDRAWN = "operation.withdrawn"
     CREDENTIAL_INVALID = "credential.invalid"
 
+
+_BILL_STEPS: Final = (
+    Kind.EWB_VEHICLE,
+    Kind.EWB_TRANSPORTER,
+    Kind.EWB_EXTEND,
+    Kind.EWB_CONSOLIDATE,
+    Kind.EWB_REJECT,
+    Kind.EWB_CLOSE,
+    Kind.EWB_MOVEMENT,
+    Kind.EWB_MOVEMENT_ADD,
+    Kind.EWB_MOVEMENT_CHANGE,
+)
+"""What is done to an e-way bill that is there. The operation's kind says which."""
+_FAILURES: Final = (Status.REJECTED, Status.CONFLICT, Status.EXPIRED)
 
 ANNOUNCED: Final[Mapping[tuple[Kind, Status], EventType]] = {
     (Kind.IRN_GENERATE, Status.SUCCEEDED): EventType.IRN_GENERATED,
@@ -63,6 +81,10 @@ ANNOUNCED: Final[Mapping[tuple[Kind, Status], EventType]] = {
     (Kind.EWB_CANCEL, Status.REJECTED): EventType.EWB_CANCEL_FAILED,
     (Kind.EWB_CANCEL, Status.CONFLICT): EventType.EWB_CANCEL_FAILED,
     (Kind.EWB_CANCEL, Status.EXPIRED): EventType.EWB_CANCEL_FAILED,
+    (Kind.EWB_STANDALONE, Status.SUCCEEDED): EventType.EWB_GENERATED,
+    **{(Kind.EWB_STANDALONE, status): EventType.EWB_FAILED for status in _FAILURES},
+    **{(kind, Status.SUCCEEDED): EventType.EWB_CHANGED for kind in _BILL_STEPS},
+    **{(kind, status): EventType.EWB_CHANGE_FAILED for kind in _BILL_STEPS for status in _FAILURES},
 }
 """What an operation of a kind announces when it comes to a status. No entry: nothing of its own."""
 
@@ -189,6 +211,40 @@ def _cancelled(operation: Operation, outcome: Outcome | None) -> dict[str, Any]:
     return {"cancelled_at": at and write_instant(at)}
 
 
+def _changed(operation: Operation, outcome: Outcome | None) -> dict[str, Any]:
+    done = outcome.result if outcome is not None else None
+    change = done if isinstance(done, BillChange) else BillChange()
+    return {
+        "change": {
+            "step": operation.kind.value.removeprefix("ewb."),
+            "at": change.at and write_instant(change.at),
+            "valid_until": change.valid_until and write_instant(change.valid_until),
+            "vehicle_no": change.vehicle_no,
+            "transporter_id": change.transporter_id,
+            "trip_sheet": change.trip_sheet,
+        }
+    }
+
+
+def expiring(*, environment: str, org_id: str, gstin: str, number: str, valid_until: datetime) -> Announcement:
+    """That an e-way bill ends soon: told once for each end, as its window for an extension opens."""
+    opens_at, closes_at = extension_window(valid_until)
+    ewb = EwayBill(number=number, valid_until=valid_until)
+    return Announcement(
+        type=EventType.EWB_EXPIRING,
+        environment=environment,
+        org_id=org_id,
+        gstin=gstin,
+        subject=number,
+        data={
+            "ewb": _eway_bill(ewb),
+            "extension": {"from": write_instant(opens_at), "until": write_instant(closes_at)},
+            "links": {"ewb": f"/ewb/{number}"},
+        },
+        once=f"{EventType.EWB_EXPIRING}:{number}:{valid_until.isoformat()}",
+    )
+
+
 def _refused(operation: Operation, outcome: Outcome | None) -> dict[str, Any]:  # noqa: ARG001  one form for all
     return {
         "refusal": {
@@ -246,6 +302,8 @@ _CARRIES: Final[Mapping[EventType, Callable[[Operation, Outcome | None], dict[st
     EventType.EWB_FAILED: _refused,
     EventType.EWB_CANCELLED: _cancelled,
     EventType.EWB_CANCEL_FAILED: _refused,
+    EventType.EWB_CHANGED: _changed,
+    EventType.EWB_CHANGE_FAILED: _refused,
     EventType.OPERATION_HELD: _held,
     EventType.OPERATION_PARKED: _parked,
     EventType.OPERATION_WITHDRAWN: _refused,

@@ -30,6 +30,9 @@ class KindRules:
     """What is left to do when its window is over."""
 
 
+_OVER: Final = "The validity of the e-way bill is over. Extend it within 8 hours of its end, or make a new one."
+"""What is left where a bill has to be valid."""
+
 KINDS: Final[Mapping[Kind, KindRules]] = {
     Kind.IRN_GENERATE: KindRules(
         claims_number=True,
@@ -52,6 +55,23 @@ KINDS: Final[Mapping[Kind, KindRules]] = {
             "if they do, the recipient can reject it within 72 hours."
         ),
     ),
+    Kind.EWB_STANDALONE: KindRules(
+        way_out="The document is too old for an e-way bill. Ask your adviser how to proceed.",
+    ),
+    Kind.EWB_VEHICLE: KindRules(way_out=_OVER),
+    Kind.EWB_TRANSPORTER: KindRules(way_out=_OVER),
+    Kind.EWB_EXTEND: KindRules(
+        way_out="Validity can be extended for 8 hours after its end only. Make a new e-way bill for the goods.",
+    ),
+    Kind.EWB_CONSOLIDATE: KindRules(way_out=_OVER),
+    Kind.EWB_REJECT: KindRules(
+        window=timedelta(hours=72),
+        way_out="An e-way bill can be rejected for 72 hours only. Come to terms with its maker.",
+    ),
+    Kind.EWB_CLOSE: KindRules(way_out="It cannot be closed any more, and nothing depends on it."),
+    Kind.EWB_MOVEMENT: KindRules(way_out=_OVER),
+    Kind.EWB_MOVEMENT_ADD: KindRules(way_out=_OVER),
+    Kind.EWB_MOVEMENT_CHANGE: KindRules(way_out=_OVER),
 }
 
 

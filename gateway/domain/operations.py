@@ -22,6 +22,16 @@ class Kind(StrEnum):
     IRN_CANCEL = "irn.cancel"
     EWB_GENERATE = "ewb.generate"
     EWB_CANCEL = "ewb.cancel"
+    EWB_STANDALONE = "ewb.standalone"
+    EWB_VEHICLE = "ewb.vehicle"
+    EWB_TRANSPORTER = "ewb.transporter"
+    EWB_EXTEND = "ewb.extend"
+    EWB_CONSOLIDATE = "ewb.consolidate"
+    EWB_REJECT = "ewb.reject"
+    EWB_CLOSE = "ewb.close"
+    EWB_MOVEMENT = "ewb.movement"
+    EWB_MOVEMENT_ADD = "ewb.movement_add"
+    EWB_MOVEMENT_CHANGE = "ewb.movement_change"
 
 
 class Status(StrEnum):

@@ -78,6 +78,26 @@ class EwayBill(Result):
     """Pairs of the portal's code and sentence."""
     remarks: str | None = None
     cancelled: bool = False
+    computed_until: datetime | None = None
+    """The end of validity that the distance gives by law; None where that cannot be told. The portal's counts."""
+    differences: tuple[Mapping[str, Any], ...] = ()
+    """Where the bill that is there differs from what was asked for; empty unless it is a conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillChange(Result):
+    """What a step changed about an e-way bill. None: not that. `at` is the portal's time."""
+
+    at: datetime | None = None
+    valid_until: datetime | None = None
+    computed_until: datetime | None = None
+    vehicle_no: str | None = None
+    transporter_id: str | None = None
+    trip_sheet: str | None = None
+    group: str | None = None
+    """The number of a movement by several vehicles."""
+    bills: tuple[str, ...] = ()
+    """The bills of a trip sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

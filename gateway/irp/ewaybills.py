@@ -1,4 +1,4 @@
-"""E-way bills of an IRN: made and looked up by the e-invoice system, cancelled by that of the e-way bills."""
+"""E-way bills of an IRN, made and looked up by the e-invoice system. What is done to them later is in `bill_steps`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.domain.outcomes import Cancellation, EwayBill, Meaning, Outcome
+from gateway.domain.outcomes import EwayBill, Meaning, Outcome
 from gateway.irp import codes, endpoints, envelope
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.reading import portal_time
-from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Talk, has_code, meant, members, unknown
+from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Talk, meant, members, unknown
 
 _ACTIVE: Final = "ACT"
 _CANCELLED: Final = "CNL"
 _NUMBER_DIGITS: Final = 12
-_CANCEL_TOO_LATE: Final = frozenset({"4055", "315"})
-_NOT_ACTIVE: Final = frozenset({"4057", "312"})
-"""Not ours, or cancelled already: its status tells."""
 _CLOCKS_APART: Final = timedelta(minutes=2)
 """The portal's time against ours, and its rounding to the minute."""
 
@@ -55,53 +52,6 @@ def read_made(talk: Talk, told: Told, found_by: str) -> Outcome:
     if bill.cancelled and not _is_of(talk, bill):
         return Outcome(meaning=Meaning.ABSENT, evidence=told.data, found_by=found_by)
     return Outcome(meaning=Meaning.REGISTERED, result=bill, evidence=told.data, found_by=found_by)
-
-
-def cancel(talk: Talk) -> Outcome:
-    """Cancel a bill. One that is said to be cancelled already is looked up."""
-    answer = talk.send(endpoints.EWB_CANCEL)
-    if isinstance(answer, Told):
-        return read_cancelled(talk, answer, CALL)
-    if isinstance(answer, Outcome):
-        return answer
-    no = meant(answer, REFUSALS)
-    if has_code(answer, _CANCEL_TOO_LATE):
-        return Outcome(meaning=Meaning.TOO_LATE, code=no.code, message=no.message)
-    if not has_code(answer, _NOT_ACTIVE):
-        return no
-    found = look_up_cancelled(talk)
-    if found.meaning is Meaning.ABSENT:  # active, and yet not to be cancelled: it is another's
-        return no
-    return found if found.meaning is Meaning.REGISTERED else _unseen(answer, found)
-
-
-def look_up_cancelled(talk: Talk) -> Outcome:
-    """Ask for the bill of the IRN. While it is active, what we look for is absent."""
-    answer = talk.ask(endpoints.EWB_GET_BY_IRN, key=talk.irn)
-    if isinstance(answer, Outcome):
-        return answer
-    if not isinstance(answer, Told):
-        no = meant(answer, LOOK_UP_ANSWERS)
-        return replace(no, meaning=Meaning.UNREADABLE) if no.meaning is Meaning.ABSENT else no
-    told = members(answer)
-    bill = None if told is None else _bill(told)
-    if bill is None:
-        return unknown(answer, "The portal's success names no e-way bill.")
-    if bill.number != talk.operation.subject:  # only a cancelled one makes room for another
-        return Outcome(meaning=Meaning.REGISTERED, result=Cancellation(), evidence=answer.data, found_by=LOOK_UP)
-    meaning = Meaning.REGISTERED if bill.cancelled else Meaning.ABSENT
-    result = Cancellation() if bill.cancelled else None
-    return Outcome(meaning=meaning, result=result, evidence=answer.data, found_by=LOOK_UP)
-
-
-def read_cancelled(talk: Talk, told: Told, found_by: str) -> Outcome:
-    """What the answer to a cancellation says: which bill, and when."""
-    answer = members(told)
-    number = None if answer is None else str(answer.get("ewaybillno", answer.get("ewbno")))
-    if answer is None or number != talk.operation.subject:
-        return unknown(told, "The portal's success names another e-way bill, or none.")
-    result = Cancellation(at=portal_time(answer.get("canceldate")))
-    return Outcome(meaning=Meaning.REGISTERED, result=result, evidence=told.data, found_by=found_by)
 
 
 def _bill(answer: dict[str, Any]) -> EwayBill | None:

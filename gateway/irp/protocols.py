@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.domain.operations import Kind
 from gateway.domain.outcomes import Outcome
-from gateway.irp import cancelling, ewaybills, registering
+from gateway.irp import bill_steps, bills, cancelling, ewaybills, registering
 from gateway.irp.exchange import Told
 from gateway.irp.talk import Talk
 
@@ -25,9 +25,23 @@ class Protocol:
     """What a success says, by `call` or by `look_up` (the third argument)."""
 
 
+def _step(step: bill_steps.Step) -> Protocol:
+    return Protocol(step.call, step.look_up, step.read)
+
+
 PROTOCOLS: Final[Mapping[Kind, Protocol]] = {
     Kind.IRN_GENERATE: Protocol(registering.call, registering.look_up, registering.read),
     Kind.IRN_CANCEL: Protocol(cancelling.call, cancelling.look_up, cancelling.read),
     Kind.EWB_GENERATE: Protocol(ewaybills.generate, ewaybills.look_up_made, ewaybills.read_made),
-    Kind.EWB_CANCEL: Protocol(ewaybills.cancel, ewaybills.look_up_cancelled, ewaybills.read_cancelled),
+    Kind.EWB_STANDALONE: Protocol(bills.make, bills.look_up_made, bills.read_made),
+    Kind.EWB_CANCEL: _step(bill_steps.CANCEL),
+    Kind.EWB_VEHICLE: _step(bill_steps.VEHICLE),
+    Kind.EWB_TRANSPORTER: _step(bill_steps.TRANSPORTER),
+    Kind.EWB_EXTEND: _step(bill_steps.EXTEND),
+    Kind.EWB_CONSOLIDATE: _step(bill_steps.CONSOLIDATE),
+    Kind.EWB_REJECT: _step(bill_steps.REJECT),
+    Kind.EWB_CLOSE: _step(bill_steps.CLOSE),
+    Kind.EWB_MOVEMENT: _step(bill_steps.MOVEMENT),
+    Kind.EWB_MOVEMENT_ADD: _step(bill_steps.MOVEMENT_ADD),
+    Kind.EWB_MOVEMENT_CHANGE: _step(bill_steps.MOVEMENT_CHANGE),
 }

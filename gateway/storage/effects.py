@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 from gateway.domain.identifiers import same_document_number
 from gateway.domain.operations import Kind, Operation
 from gateway.domain.outcomes import Cancellation, EwayBill, Registration, Result
-from gateway.storage import blobs
+from gateway.storage import bills, blobs
 from gateway.storage.tables import documents, eway_bills, note_links
 from gateway.storage.upsert import insert_missing, insert_or_replace
 
@@ -124,6 +124,7 @@ def _bill_cancelled(connection: Connection, operation: Operation, result: Cancel
     here = (eway_bills.c.environment == operation.environment.value) & (eway_bills.c.number == operation.subject)
     values = {"status": "cancelled", "cancelled_at": result.at, "recorded_at": at}
     connection.execute(update(eway_bills).where(here).values(values))
+    bills.write_step(connection, operation, result, number=operation.subject, at=at)
 
 
 def _bill(bill: EwayBill, of: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:
@@ -143,4 +144,5 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
     Kind.IRN_CANCEL: _cancelled,
     Kind.EWB_GENERATE: _bill_made,
     Kind.EWB_CANCEL: _bill_cancelled,
+    **bills.EFFECTS,
 }

@@ -16,6 +16,7 @@ from gateway.storage.tables.events import events, feeds
 from gateway.storage.tables.evidence import audit, blobs
 from gateway.storage.tables.ledger import documents, eway_bills, note_links
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.tables.road import eway_bill_steps
 from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
 from gateway.storage.tables.work import attempts, idempotency_keys, identities, lanes, leaders, operations
 
@@ -34,6 +35,7 @@ __all__ = [
     "clients",
     "documents",
     "events",
+    "eway_bill_steps",
     "eway_bills",
     "feeds",
     "grants",

@@ -54,13 +54,25 @@ eway_bills = Table(
     Column("gstin", String(15), nullable=False),
     Column("irn", String(64)),  # null: a bill without an e-invoice
     Column("operation_id", ForeignKey("operations.id"), index=True),
-    Column("status", String(10), nullable=False),  # 'active' or 'cancelled' at the portal
+    Column("status", String(10), nullable=False),  # an `ewaybill.Standing`
     Column("made_at", Instant),
     Column("valid_until", Instant),  # null: part A alone, the goods do not move yet
     Column("remarks", Text),
     Column("cancelled_at", Instant),
+    Column("computed_until", Instant),  # what the distance gives by law; null: it cannot be told
+    Column("doc_type", String(3)),  # of a bill without an IRN
+    Column("doc_no", String(16)),
+    Column("doc_date", Date),
+    Column("vehicle_no", String(20)),  # or the transport document, of the last step that named one
+    Column("transporter_id", String(15)),
+    Column("trip_sheet", String(20)),
+    Column("differences", JSON),
+    Column("end_told", Instant),  # the end of validity of which receivers were told
     Column("recorded_at", Instant, nullable=False),
 )
+_in_force = eway_bills.c.status == "active"
+Index("eway_bills_ends", eway_bills.c.valid_until, sqlite_where=_in_force, postgresql_where=_in_force)
+Index("eway_bills_gstin", eway_bills.c.environment, eway_bills.c.gstin, eway_bills.c.number)
 Index("eway_bills_irn", eway_bills.c.environment, eway_bills.c.irn)
 
 note_links = Table(
