@@ -36,6 +36,7 @@ from gateway.storage import migrate
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
 from gateway.storage.directory import SqlDirectory
+from gateway.storage.error_budget import SqlErrorBudget
 from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
@@ -159,6 +160,7 @@ class Wiring:
         outside = self._outside
         limiter = outside.limiter if outside else self._limiter()
         wire = self._wire
+        budget = SqlErrorBudget(self.database, self.ids, self.clock.monotonic)
         sessions = Sessions(routebook=routebook, wire=wire, clock=self.clock, ids=self.ids, worker=self.worker)
         portals = IrpPortals(routebook=routebook, sessions=sessions, wire=wire, limiter=limiter, clock=self.clock)
         return Ports(
@@ -180,8 +182,9 @@ class Wiring:
             sealer=VaultSealer(vault),
             sealed_log=SqlSealedLog(self.database),
             portals=portals,
-            enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock),
+            enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock, budget=budget),
             limiter=limiter,
+            budget=budget,
             health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
             bell=outside.bell if outside else self.rq_bell,
         )

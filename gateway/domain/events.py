@@ -48,6 +48,7 @@ class EventType(StrEnum):
     OPERATION_PARKED = "operation.parked"
     OPERATION_WITHDRAWN = "operation.withdrawn"
     CREDENTIAL_INVALID = "credential.invalid"
+    LIMIT_ERROR_BUDGET = "limit.error_budget"
 
 
 _BILL_STEPS: Final = (

@@ -143,6 +143,8 @@ class Outcome:
     evidence: bytes | None = field(default=None, repr=False)
     lasting: bool = False
     """Of a refusal: whether it is for what was sent, which would be refused again."""
+    errors_told: int = 0
+    """Answers of the portal that were errors, those of a login and a look-up on the way included."""
     silent: bool = False
     """Whether the portal gave no sign at all, which is how an outage looks."""
     found_by: str = "call"

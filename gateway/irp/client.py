@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.domain.lifecycle import TOO_LATE_CODE
 from gateway.domain.outcomes import Meaning, Outcome
@@ -28,14 +29,15 @@ class PortalConversation:
             self._exchange.dismiss_permits()
             message = "The legal time for it was over before it could be sent."
             return Outcome(meaning=Meaning.TOO_LATE, code=TOO_LATE_CODE, message=message)
-        return PROTOCOLS[attempt.operation.kind].call(self._talk(attempt, keep_lease))
+        told = PROTOCOLS[attempt.operation.kind].call(self._talk(attempt, keep_lease))
+        return replace(told, errors_told=self._exchange.errors_told)
 
     def look_up(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
         """See `ports.Conversation`."""
         found = PROTOCOLS[attempt.operation.kind].look_up(self._talk(attempt, keep_lease))
         if found.meaning is not Meaning.ABSENT or not attempt.operation.may_send:
             self._exchange.dismiss_permits()  # it is not sent now
-        return found
+        return replace(found, errors_told=self._exchange.errors_told)
 
     def _talk(self, attempt: Attempt, keep_lease: Callable[[], None]) -> Talk:
         return Talk(

@@ -12,12 +12,15 @@ from gateway.domain.token_bucket import Limit
 from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
 from gateway.irp import codes, endpoints, envelope, portal_json, reading
 from gateway.irp.codes import Disposition
+from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Exchange, Told
 from gateway.irp.permits import buckets
 from gateway.irp.portals import IrpPortals
 from gateway.irp.wire import LostError, UnreachedError, Wire
-from gateway.ports import Clock, LoginTrial, Route, Routebook, Seller
+from gateway.ports import Clock, ErrorBudget, LoginTrial, Route, Routebook, Seller
 
+READING: Final = "reading"
+"""What errors of these questions are put down to: they come from whoever reads."""
 _HTTP_OK: Final = 200
 _HEARTBEAT_CHARACTERS_MAX: Final = 200
 _RETRY_SECONDS: Final = 5
@@ -28,7 +31,10 @@ _NONE_SUCH: Final = frozenset({Disposition.ABSENT, Disposition.REFUSED, Disposit
 class IrpEnquiries:
     """Implements `ports.Enquiries`, with a permit for every call like any other."""
 
-    def __init__(self, *, routebook: Routebook, portals: IrpPortals, wire: Wire, clock: Clock) -> None:
+    def __init__(
+        self, *, routebook: Routebook, portals: IrpPortals, wire: Wire, clock: Clock, budget: ErrorBudget
+    ) -> None:
+        self._budget = budget
         self._routebook = routebook
         self._clock = clock
         self._portals = portals
@@ -40,11 +46,11 @@ class IrpEnquiries:
         """See `ports.Enquiries`."""
         exchange, route = self._exchange(seller)
         if irn is not None:
-            answer = exchange.ask(endpoints.GET_IRN, key=irn, keep_lease=_no_lease)
+            answer = self._ask(seller, exchange, endpoints.GET_IRN, key=irn)
         elif details is not None:
             doc_type, doc_no, doc_date = details
             params = {"doctype": doc_type, "docnum": doc_no, "docdate": write_portal_date(doc_date)}
-            answer = exchange.ask(endpoints.GET_IRN_BY_DOCUMENT, params=params, keep_lease=_no_lease)
+            answer = self._ask(seller, exchange, endpoints.GET_IRN_BY_DOCUMENT, params=params)
         else:
             raise ValueError("name an IRN, or type, number and date")
         told = _told(answer)
@@ -53,7 +59,7 @@ class IrpEnquiries:
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
         """See `ports.Enquiries`."""
         exchange, _ = self._exchange(seller)
-        told = _told(exchange.ask(endpoints.GET_GSTIN, key=gstin, keep_lease=_no_lease))
+        told = _told(self._ask(seller, exchange, endpoints.GET_GSTIN, key=gstin))
         if told is None:
             return None
         answer = portal_json.read(told.data)
@@ -86,6 +92,21 @@ class IrpEnquiries:
     def allowance(self, seller: Seller) -> Mapping[str, Limit]:
         """See `ports.Enquiries`."""
         return buckets(self._routebook.route(seller.route), seller.gstin)
+
+    def _ask(
+        self,
+        seller: Seller,
+        exchange: Exchange,
+        endpoint: Endpoint,
+        *,
+        key: str = "",
+        params: Mapping[str, str] | None = None,
+    ) -> Told | envelope.Failure | Outcome:
+        answer = exchange.ask(endpoint, key=key, params=params, keep_lease=_no_lease)
+        if exchange.errors_told:
+            at = self._clock.now()
+            self._budget.note(seller, caused_by=READING, errors=exchange.errors_told, at=at)
+        return answer
 
     def _exchange(self, seller: Seller) -> tuple[Exchange, Route]:
         route = self._routebook.route(seller.route)

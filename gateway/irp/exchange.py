@@ -95,6 +95,11 @@ class Exchange:
             return Outcome(meaning=Meaning.UNKNOWN, message=f"The portal's answer was lost: {error}.", silent=True)
         return self._read(reply, session, dialect, endpoint.limited_as)
 
+    @property
+    def errors_told(self) -> int:
+        """Answers so far that were errors, those to logins included."""
+        return self._permits.errors_told
+
     def dismiss_permits(self) -> None:
         """The permits that were planned for later calls are not needed."""
         self._permits.dismiss()
@@ -103,6 +108,8 @@ class Exchange:
         self, reply: Reply, session: Session, dialect: Dialect, limited_as: str
     ) -> Told | envelope.Failure | Outcome:
         answer = dialect.read(reply.status, reply.body)
+        if isinstance(answer, envelope.Failure):
+            self._permits.errors_told += 1
         if reply.status == HTTP_TOO_MANY or _is_throttle(answer):
             return self._throttled(reply, answer, limited_as)
         if isinstance(answer, envelope.Failure):

@@ -55,6 +55,8 @@ class Permits:
         self._route = route
         self._caller = caller
         self._planned: list[str] = []
+        self.errors_told = 0
+        """Answers that were errors, counted by whoever reads them."""
 
     def plan(self, *calls: str, patience_seconds: float) -> float:
         """Have a permit promised for the first of these calls. 0, or the seconds until it makes sense to ask again.

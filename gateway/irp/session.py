@@ -8,6 +8,7 @@ throw each other out for ever.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from gateway.irp.dialects import DIALECTS
 from gateway.irp.endpoints import EINVOICE
 from gateway.irp.permits import Permits
 from gateway.irp.wire import HTTP_TOO_MANY, LostError, UnreachedError, Wire, retry_after
-from gateway.ports import Clock, Ids, PortalAccount, Route, Routebook, Session
+from gateway.ports import Clock, Ids, LoginPause, PortalAccount, Route, Routebook, Session
 
 _OF_THE_ACCOUNT: Final = EINVOICE
 """A login that this system refuses is refused for good; of another it is known that the user may not be enrolled there,
@@ -53,7 +54,6 @@ class Sessions:
         self._ids = ids
         self._worker = worker
         self._known: dict[tuple[str, str], Session] = {}
-        self._paused: dict[tuple[str, str, datetime | None], tuple[float, Outcome | None]] = {}
         self._renew_before = _RENEW_BEFORE_MIN + ids.fraction() * _RENEW_BEFORE_SPREAD
         self._lock = threading.Lock()
 
@@ -128,14 +128,13 @@ class Sessions:
     ) -> Session | Outcome:
         """Log in, or wait for whoever is doing so."""
         waited_until = self._clock.monotonic() + _OTHERS_LOGIN_SECONDS_MAX
-        paused_until, refused = self._paused.get((account.id, system, account.changed_at), (0.0, None))
-        pause = paused_until - self._clock.monotonic()
-        if pause > 0:
-            return refused or _later("The last login failed a moment ago.", max(1, round(pause)))
         while True:
             stored = self._routebook.session(account.id, system=system)
             if stored is not None and self._fresh(stored) and (stale is None or stored.generation > stale.generation):
                 return self._remember(stored, system)
+            paused = self._paused(account, system)
+            if paused is not None:
+                return paused
             generation = stored.generation if stored is not None else 0
             at = self._clock.now()
             token = self._routebook.lease_session(
@@ -160,9 +159,12 @@ class Sessions:
     ) -> Session | Outcome:
         result: Session | Outcome | None = None
         try:
-            result = permits.use(endpoints.LOGIN, keep_lease) or self._ask(
-                route, account, system, stored, permits=permits, keep_lease=keep_lease
-            )
+            result = permits.use(endpoints.LOGIN, keep_lease)
+            if result is None and not self._routebook.begin_login(
+                account.id, system=system, token=token, at=self._clock.now()
+            ):
+                return self._paused(account, system) or _later("Another worker is logging in.", 2)
+            result = result or self._ask(route, account, system, stored, permits=permits, keep_lease=keep_lease)
             if isinstance(result, Session):
                 record = self._audited(account, Action.SESSION_RENEWED, generation=result.generation, system=system)
                 if not self._routebook.store_session(result, system=system, token=token, record=record):
@@ -179,14 +181,31 @@ class Sessions:
         refused = result.meaning is Meaning.HELD and result.hold_cause is HoldCause.CREDENTIALS
         for_good = refused and system == _OF_THE_ACCOUNT
         least = REFUSED_PAUSE_SECONDS if refused and not for_good else route.relogin_seconds_min
-        until = self._clock.monotonic() + max(result.retry_after_seconds or 0, least)
-        self._paused[account.id, system, account.changed_at] = until, result if refused else None
+        seconds = max(result.retry_after_seconds or 0, least)
+        pause = LoginPause(
+            until=self._clock.now() + timedelta(seconds=seconds),
+            code=result.code if refused else None,
+            message=result.message if refused else None,
+        )
+        self._routebook.pause_logins(account.id, system=system, changed_at=account.changed_at, pause=pause)
         if refused:
             record = self._audited(account, Action.CREDENTIALS_REFUSED, code=result.code, system=system)
             if for_good:
                 self._routebook.refuse_account(
                     account.id, code=result.code or "unknown", record=record, tried=account.changed_at
                 )
+
+    def _paused(self, account: PortalAccount, system: str) -> Outcome | None:
+        """Why nobody may log in just now: the last one failed, or there were too many."""
+        at = self._clock.now()
+        pause = self._routebook.login_pause(account.id, system=system, changed_at=account.changed_at, at=at)
+        if pause is None:
+            return None
+        if pause.code is not None:
+            return Outcome(
+                meaning=Meaning.HELD, hold_cause=HoldCause.CREDENTIALS, code=pause.code, message=pause.message
+            )
+        return _later("There was a login a moment ago.", max(1, math.ceil((pause.until - at).total_seconds())))
 
     def _ask(
         self,
@@ -223,6 +242,7 @@ class Sessions:
         if isinstance(answer, envelope.Success):
             return self._session(account, dialect, stored, answer, app_key, at=at)
         if isinstance(answer, envelope.Failure):
+            permits.errors_told += 1
             return refusal(answer)
         return _later(f"The answer to the login cannot be read: {answer.reason}.", None)
 

@@ -1,5 +1,6 @@
 """What the use cases need from the world, as Protocols. Adapters implement them; `gateway.wiring` chooses."""
 
+from gateway.ports.budget import ErrorBudget, Spending
 from gateway.ports.calls import (
     Bell,
     Caller,
@@ -17,6 +18,7 @@ from gateway.ports.directory import (
     Client,
     Directory,
     Grant,
+    LoginPause,
     PortalAccount,
     Route,
     Routebook,
@@ -85,6 +87,7 @@ __all__ = [
     "Dispatch",
     "Document",
     "Enquiries",
+    "ErrorBudget",
     "Grant",
     "Health",
     "IdempotencyKey",
@@ -97,6 +100,7 @@ __all__ = [
     "Level",
     "Limiter",
     "LimiterAwayError",
+    "LoginPause",
     "LoginTrial",
     "NewOperation",
     "NoPermit",
@@ -113,6 +117,7 @@ __all__ = [
     "SellerLogin",
     "Sender",
     "Session",
+    "Spending",
     "Standing",
     "Survey",
     "Tokens",

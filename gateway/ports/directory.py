@@ -93,6 +93,15 @@ class Session:
     renewed_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPause:
+    """That an account may not log in before an instant; with the portal's own words where it refused the login."""
+
+    until: datetime
+    code: str | None = None
+    message: str | None = None
+
+
 class Directory(Protocol):
     """Organisations, sellers, clients and what they may."""
 
@@ -170,6 +179,17 @@ class Routebook(Protocol):
 
     def store_session(self, session: Session, *, system: str, token: str, record: Record) -> bool:
         """Put a new session in the place of the old one; false when the right to do so has ended."""
+
+    def login_pause(
+        self, account_id: str, *, system: str, changed_at: datetime | None, at: datetime
+    ) -> LoginPause | None:
+        """Why an account with credentials that were entered then may not log in now; None: it may."""
+
+    def begin_login(self, account_id: str, *, system: str, token: str, at: datetime) -> bool:
+        """Note that a login goes out now. False when it must not: too many lately, or the right to do so has ended."""
+
+    def pause_logins(self, account_id: str, *, system: str, changed_at: datetime | None, pause: LoginPause) -> None:
+        """Keep all processes from logging in with these credentials for a while."""
 
     def release_session(self, account_id: str, *, system: str, token: str) -> None:
         """Give the right to log in back without having done so."""

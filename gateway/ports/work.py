@@ -168,8 +168,8 @@ class Upkeep(Protocol):
     def close_windows(self, *, at: datetime, rows_max: int) -> int:
         """Expire what waited past its legal deadline."""
 
-    def due_lanes(self, *, at: datetime) -> Sequence[tuple[Lane, bool, int]]:
-        """The lanes to ring: lane, whether direct, and how many rows are due."""
+    def due_lanes(self, *, at: datetime) -> Sequence[tuple[Lane, bool]]:
+        """The lanes to ring: lane, and whether for its direct calls."""
 
     def wake_held(
         self, *, environment: Environment, gstin: str | None, causes: Sequence[HoldCause], at: datetime

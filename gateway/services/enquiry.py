@@ -14,6 +14,7 @@ from gateway.domain.operations import TERMINAL, Operation, Status
 from gateway.domain.outcomes import Registration
 from gateway.errors import Absent, Invalid
 from gateway.ports import Document, LimiterAwayError, Seller
+from gateway.services import shield
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
@@ -96,7 +97,7 @@ def by_irn(irn: str, principal: Principal, *, ports: Ports) -> Found:
     under_way = ports.ledger.operation_of_irn(environment=principal.environment, gstin=principal.gstin, irn=irn)
     if under_way is not None and under_way.status not in TERMINAL:
         return Found(operation=under_way)
-    seller = _seller(principal, ports)
+    seller = _asking(principal, ports)
     return _read_back(ports.enquiries.read_back(seller, irn=irn), irn, seller, principal, ports)
 
 
@@ -118,17 +119,24 @@ def by_details(doc_type: str, doc_no: str, doc_date: date, principal: Principal,
     if holder is not None and holder.doc_date == doc_date:
         held = document_of(holder, ports=ports)
         return Found(document=held) if held is not None else Found(operation=holder)
-    seller = _seller(principal, ports)
+    seller = _asking(principal, ports)
     details = (doc_type, doc_no, doc_date)
     return _read_back(ports.enquiries.read_back(seller, details=details), doc_no, seller, principal, ports)
 
 
 def taxpayer(gstin: str, principal: Principal, *, ports: Ports) -> Mapping[str, Any]:
     """What the portal knows of a GSTIN. Raises Absent when it knows none such."""
-    found = ports.enquiries.taxpayer(_seller(principal, ports), gstin=gstin)
+    found = ports.enquiries.taxpayer(_asking(principal, ports), gstin=gstin)
     if found is None:
         raise Absent("gstin-unknown-to-portal", f"The portal knows no GSTIN {gstin}.", help="Check the GSTIN.")
     return found
+
+
+def _asking(principal: Principal, ports: Ports) -> Seller:
+    """The caller's taxpayer, for a question to the portal. Raises Throttled when its questions were mostly errors."""
+    seller = _seller(principal, ports)
+    shield.refuse_stopped(seller, caused_by=shield.READING, ports=ports)
+    return seller
 
 
 def _seller(principal: Principal, ports: Ports) -> Seller:

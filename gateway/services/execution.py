@@ -16,6 +16,7 @@ from gateway.domain.retries import PACES, STANDARD, Pace
 from gateway.domain.settlement import Settlement
 from gateway.errors import Misconfigured
 from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit
+from gateway.services import shield
 from gateway.services.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,10 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
     """Whether going on with this lane makes sense."""
     operation = claim.operation
     try:
+        put_off = shield.wait_until(operation, ports=ports)
+        if put_off is not None:
+            ports.work.release(claim, due_at=put_off)
+            return True
         with gate.alone() if operation.run_alone else gate.together():
             result = execute(claim, ports=ports, policy=policy)
         if isinstance(result, NoPermit):

@@ -11,6 +11,7 @@ from gateway.ports import (
     Clock,
     Directory,
     Enquiries,
+    ErrorBudget,
     Health,
     Ids,
     Intake,
@@ -52,5 +53,6 @@ class Ports:
     portals: Portals
     enquiries: Enquiries
     limiter: Limiter
+    budget: ErrorBudget
     health: Health
     bell: Bell

@@ -18,6 +18,7 @@ from gateway.domain.operations import Kind, Operation
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
 from gateway.ports import Caller, IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Route, Seller
+from gateway.services import shield
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
@@ -65,6 +66,7 @@ def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
         request.document, size_bytes=len(payload), doc_types=request.doc_types, gstin=principal.gstin, route=route
     )
     new = _new_operation(request, principal, seller, reading, digest=digest, payload=payload)
+    shield.refuse_stopped(seller, caused_by=principal.client_id, ports=ports)
     met = ports.intake.find_by_identity(new) if request.direct else None  # what is known needs no room in the limit
     if met is None and request.direct:
         _admit(new, seller, request, ports)

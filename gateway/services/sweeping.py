@@ -41,7 +41,7 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
     expired = ports.upkeep.close_windows(at=at, rows_max=ROWS_MAX)
     if count % REAP_EVERY == 0:
         ports.upkeep.wake_relogged(at=at)
-    rung = ports.bell.mend([(lane, direct) for lane, direct, _ in ports.upkeep.due_lanes(at=at)])
+    rung = ports.bell.mend(ports.upkeep.due_lanes(at=at))
     reaped = ports.upkeep.reap(at=at) + ports.keyring.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
     sealed = seal_all(holder=holder, ports=ports) if count % SEAL_EVERY == 0 else 0
     return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped, sealed=sealed)

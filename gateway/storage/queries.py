@@ -95,6 +95,7 @@ def _due(*, direct: bool) -> Select[*tuple[Any, ...]]:
             operations.c.direct == (true() if direct else false()),
             operations.c.status.in_(sorted(CLAIMABLE)),
             operations.c.lease_until.is_(None),
+            operations.c.due_at.isnot(None),
             operations.c.due_at <= bindparam("at"),
             or_(operations.c.deadline_at > bindparam("at"), operations.c.doubtful_since.isnot(None)),
         )
@@ -106,6 +107,26 @@ def _due(*, direct: bool) -> Select[*tuple[Any, ...]]:
 
 DUE: Final = {direct: _due(direct=direct) for direct in (True, False)}
 """The next row of a lane to claim and the one after it: nearest legal deadline first, then age; none past its own."""
+
+
+def _due_lanes(*, direct: bool) -> Select[str]:
+    blocked_until = lanes.c.direct_blocked_until if direct else lanes.c.bulk_blocked_until
+    waits = (
+        select(operations.c.id)
+        .where(
+            operations.c.lane == lanes.c.lane,
+            operations.c.direct == (true() if direct else false()),
+            operations.c.due_at <= bindparam("at"),
+            operations.c.due_at.isnot(None),
+            operations.c.lease_until.is_(None),
+        )
+        .exists()
+    )
+    return select(lanes.c.lane).where(or_(blocked_until.is_(None), blocked_until <= bindparam("at")), waits)
+
+
+DUE_LANES: Final = {direct: _due_lanes(direct=direct) for direct in (True, False)}
+"""The lanes that have due rows of a class and are not out of permits. Whatever is due may be claimed."""
 
 LEASE: Final[Update] = update(operations).where(operations.c.id == bindparam("held_id"))
 """Lease a row that this transaction has locked."""

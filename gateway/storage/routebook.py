@@ -8,18 +8,20 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, or_, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
+from gateway.domain import error_budget
 from gateway.domain.audit import Record
+from gateway.domain.error_budget import LOGIN_WINDOW
 from gateway.domain.events import Announcement, EventType, shortened
 from gateway.domain.operations import Environment
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Misconfigured
-from gateway.ports import Ids, PortalAccount, Route, Session, Vault
+from gateway.ports import Ids, LoginPause, PortalAccount, Route, Session, Vault
 from gateway.storage import audit, events
 from gateway.storage.database import Database
 from gateway.storage.recent import Recent
-from gateway.storage.tables import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.tables import portal_accounts, portal_keys, portal_logins, portal_sessions, routes
 from gateway.storage.upsert import insert_missing, insert_or_replace
 
 
@@ -191,6 +193,53 @@ class SqlRoutebook:
 
         return self._database.write(work)
 
+    def login_pause(
+        self, account_id: str, *, system: str, changed_at: datetime | None, at: datetime
+    ) -> LoginPause | None:
+        """See `ports.Routebook`."""
+        query = select(portal_sessions).where(
+            _session(account_id, system),
+            portal_sessions.c.paused_until > at,
+            portal_sessions.c.paused_for == changed_at,
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            free_at = error_budget.next_login_at(_logins(connection, account_id), at=at)
+        if row is not None:
+            return LoginPause(until=row["paused_until"], code=row["paused_code"], message=row["paused_message"])
+        return None if free_at is None else LoginPause(until=free_at)
+
+    def begin_login(self, account_id: str, *, system: str, token: str, at: datetime) -> bool:
+        """See `ports.Routebook`."""
+        mine = select(portal_sessions.c.account_id).where(
+            portal_sessions.c.account_id == account_id, portal_sessions.c.lease_token == token
+        )
+        past = (portal_logins.c.account_id == account_id) & (portal_logins.c.at <= at - LOGIN_WINDOW)
+
+        def work(connection: Connection) -> bool:
+            locked = select(portal_accounts.c.id).where(portal_accounts.c.id == account_id).with_for_update()
+            connection.execute(locked)  # of all systems together there are no more than the portal bears
+            if connection.execute(mine.where(portal_sessions.c.system == system)).one_or_none() is None:
+                return False
+            if error_budget.next_login_at(_logins(connection, account_id), at=at) is not None:
+                return False
+            connection.execute(delete(portal_logins).where(past))
+            connection.execute(insert(portal_logins), {"account_id": account_id, "at": at})
+            return True
+
+        return self._database.write(work)
+
+    def pause_logins(self, account_id: str, *, system: str, changed_at: datetime | None, pause: LoginPause) -> None:
+        """See `ports.Routebook`."""
+        values = {
+            "paused_until": pause.until,
+            "paused_for": changed_at,
+            "paused_code": pause.code,
+            "paused_message": pause.message,
+        }
+        statement = update(portal_sessions).where(_session(account_id, system)).values(values)
+        self._database.write(lambda connection: connection.execute(statement))
+
     def release_session(self, account_id: str, *, system: str, token: str) -> None:
         """See `ports.Routebook`."""
         mine = _session(account_id, system) & (portal_sessions.c.lease_token == token)
@@ -231,6 +280,11 @@ def _login_refused(login: RowMapping, code: str) -> Announcement:
         subject=login["id"],
         data={"account_id": login["id"], "route": login["route"], "portal_code": shortened(code)},
     )
+
+
+def _logins(connection: Connection, account_id: str) -> Sequence[datetime]:
+    query = select(portal_logins.c.at).where(portal_logins.c.account_id == account_id).order_by(portal_logins.c.at)
+    return connection.execute(query).scalars().all()
 
 
 def _session(account_id: str, system: str) -> Any:

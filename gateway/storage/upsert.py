@@ -19,10 +19,10 @@ def insert_or_replace(connection: Connection, table: Table, row: dict[str, Any],
     connection.execute(_replacing(connection.dialect.name, table, tuple(row), keys), row)
 
 
-def counted_up(connection: Connection, table: Table, keys: dict[str, Any], *, column: str) -> int:
-    """Add one to the counter of that key, which begins at 0, and keep others from it until the commit."""
+def counted_up(connection: Connection, table: Table, keys: dict[str, Any], *, column: str, by: int = 1) -> int:
+    """Add to the counter of that key, which begins at 0, and keep others from it until the commit."""
     statement = _counting(connection.dialect.name, table, tuple(keys), column)
-    return int(connection.execute(statement, keys | {column: 1}).scalar_one())
+    return int(connection.execute(statement, keys | {column: by}).scalar_one())
 
 
 @lru_cache
@@ -40,12 +40,9 @@ def _replacing(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple
 
 @lru_cache
 def _counting(dialect: str, table: Table, keys: tuple[str, ...], column: str) -> Any:
-    counted = table.c[column]
-    return (
-        _insert(dialect, table)
-        .on_conflict_do_update(index_elements=keys, set_={column: counted + 1})
-        .returning(counted)
-    )
+    counted, statement = table.c[column], _insert(dialect, table)
+    added = {column: counted + statement.excluded[column]}
+    return statement.on_conflict_do_update(index_elements=keys, set_=added).returning(counted)
 
 
 def _insert(dialect: str, table: Table) -> Any:

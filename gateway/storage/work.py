@@ -15,7 +15,7 @@ from gateway.domain.operations import Lane, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Attempt, Claim, Ids, LeaseLostError
-from gateway.storage import audit, blobs, effects, events, queries, waiting
+from gateway.storage import audit, blobs, effects, error_budget, events, queries, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import read_operation, release_number, settled_values
 from gateway.storage.tables import lanes
@@ -130,6 +130,10 @@ class SqlWork:
         if outcome.result is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
             effects.apply(connection, before, outcome.result, at=at)
             signed = effects.signed_digest(outcome.result)
+        errors = outcome.errors_told
+        spent = error_budget.count(
+            connection, before, route=attempt.route, caused_by=before.client_id, errors=errors, at=at
+        )
         waiting.wake(connection, before, settlement.status, outcome.result, ids=self._ids, at=at)
         facts = {
             "attempt": attempt.id,
@@ -143,6 +147,8 @@ class SqlWork:
         }
         audit.append(connection, self._audited(after, Action.ATTEMPT_SETTLED, attempt.worker, facts, at=at))
         events.announce_transition(connection, before, after, outcome, ids=self._ids, at=at)
+        for announcement in spent:
+            events.announce(connection, announcement, ids=self._ids, at=at)
         return after
 
     def _audited(

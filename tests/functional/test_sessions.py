@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.vault import MasterKeyVault
+from gateway.domain.error_budget import LOGINS_MAX
 from gateway.domain.operations import HoldCause
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp.permits import Permits
 from gateway.irp.session import Sessions
 from gateway.irp.wire import Wire
 from gateway.limits.memory import MemoryLimiter
-from gateway.ports import Caller, Session
+from gateway.ports import Caller, Clock, Session
 from gateway.sandbox import in_process
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
@@ -34,8 +35,8 @@ WORKERS = 20
 class Portal:
     """A sandbox, the rows it is reached by, and as many workers as a test wants."""
 
-    def __init__(self, folder: Path, keys: SandboxKeys) -> None:
-        self.clock = SystemClock()
+    def __init__(self, folder: Path, keys: SandboxKeys, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self.sandbox = Sandbox(clock=self.clock, keys=keys)
         self.database = Database(f"sqlite:///{folder / 'mohar.db'}")
         migrate.upgrade(self.database)
@@ -141,6 +142,32 @@ def test_a_wrong_password_is_tried_once(portal: Portal) -> None:
     stored = portal.book.account(environment=wrong.environment, gstin=wrong.gstin, route=wrong.route)
     assert stored is not None
     assert stored.refused_code == refused.code
+
+
+def test_a_pause_holds_for_all_processes(portal: Portal) -> None:
+    """What one process learnt of a login that failed, the next one knows: the portal is not asked again."""
+    portal.route = support.route(base_url="http://portal", relogin_seconds_min=60)
+    portal.sandbox.configure(faults=[{"kind": "error_5xx", "times": 1, "operations": ["login"]}])
+    first = portal.current(portal.worker("one"))
+    second = portal.current(portal.worker("another"))
+    assert [isinstance(each, Outcome) and each.meaning for each in (first, second)] == [Meaning.UNREACHED] * 2
+    assert isinstance(second, Outcome)
+    assert 0 < (second.retry_after_seconds or 0) <= 60
+    assert portal.logins() == 1
+
+
+def test_never_more_logins_than_the_portal_bears(tmp_path: Path, keys: SandboxKeys) -> None:
+    """Forty tries by forty processes, each of which would log in: four reach the portal, the others are told when."""
+    clock = support.FakeClock()
+    portal = Portal(tmp_path, keys, clock)
+    portal.sandbox.configure(limits={"token_minutes": 1})
+    found = [portal.current(portal.worker(f"w{index}")) for index in range(40)]
+    refused = [each for each in found if isinstance(each, Outcome)]
+    assert portal.logins() == LOGINS_MAX
+    assert len(refused) == 36
+    clock.sleep(max(each.retry_after_seconds or 0 for each in refused))
+    assert isinstance(portal.current(portal.worker()), Session)
+    portal.database.close()
 
 
 def test_an_early_renewal_asks_for_a_new_token(portal: Portal) -> None:

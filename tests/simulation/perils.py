@@ -13,7 +13,7 @@ GUARDED = {
     "intake": ("accept",),
     "work": ("claim", "renew", "release", "block_lane", "begin_attempt", "record"),
     "upkeep": ("lead", "end_expired_leases", "close_windows", "reap", "wake_relogged", "close", "resume"),
-    "routebook": ("lease_session", "store_session", "release_session", "refuse_account"),
+    "routebook": ("lease_session", "begin_login", "pause_logins", "store_session", "release_session", "refuse_account"),
     "bell": ("ring", "answered", "settled", "mend"),
 }
 """What changes something outside the process, by port. Before and after each of them is a boundary."""

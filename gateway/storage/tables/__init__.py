@@ -15,6 +15,7 @@ from gateway.storage.tables.base import metadata
 from gateway.storage.tables.events import events, feeds
 from gateway.storage.tables.evidence import audit, blobs
 from gateway.storage.tables.ledger import documents, eway_bills, note_links
+from gateway.storage.tables.limits import portal_errors, portal_logins
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
 from gateway.storage.tables.road import eway_bill_steps
 from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
@@ -49,7 +50,9 @@ __all__ = [
     "operations",
     "organisations",
     "portal_accounts",
+    "portal_errors",
     "portal_keys",
+    "portal_logins",
     "portal_sessions",
     "revoked_tokens",
     "routes",

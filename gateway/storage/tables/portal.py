@@ -55,6 +55,10 @@ portal_sessions = Table(
     Column("session_sealed", LargeBinary),  # token and session key in one piece: never one without the other
     Column("expires_at", Instant),
     Column("renewed_at", Instant),
+    Column("paused_until", Instant),  # no login before, of the credentials that were entered at `paused_for`
+    Column("paused_for", Instant),
+    Column("paused_code", Text),  # null: not refused, only too soon
+    Column("paused_message", Text),
     Column("lease_token", String(40)),
     Column("lease_until", Instant),
 )

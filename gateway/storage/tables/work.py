@@ -58,10 +58,18 @@ Index(
     operations.c.direct,
     operations.c.deadline_at,
     operations.c.created_at,
+    operations.c.due_at,  # so that rows which are not due are passed over within the index
     sqlite_where=_waiting,
     postgresql_where=_waiting,
 )
-Index("operations_due", operations.c.due_at, sqlite_where=_waiting, postgresql_where=_waiting)
+Index(
+    "operations_due",
+    operations.c.lane,
+    operations.c.direct,
+    operations.c.due_at,
+    sqlite_where=_waiting,
+    postgresql_where=_waiting,
+)
 _leased = operations.c.lease_until.isnot(None)
 Index("operations_leases", operations.c.lease_until, sqlite_where=_leased, postgresql_where=_leased)
 Index("operations_leases_lane", operations.c.lane, sqlite_where=_leased, postgresql_where=_leased)

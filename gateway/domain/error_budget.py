@@ -1,0 +1,72 @@
+"""How many errors the portals bear before they block everything, and how many logins before they lock a user out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from gateway.domain.calendar import IST, indian_date
+
+
+class Scope(StrEnum):
+    """What errors are counted for: a taxpayer, and the client id by which a route calls the portal."""
+
+    GSTIN = "gstin"
+    CLIENT = "client"
+
+
+ERRORS_MAX: Final[Mapping[Scope, int]] = {Scope.GSTIN: 20_000, Scope.CLIENT: 100_000}
+"""Above these a portal blocks all its APIs for the taxpayer, or for the client id (NIC, "blocking of GSTIN")."""
+WINDOW_DAYS: Final = 3
+"""Errors of today and of so many days less one before it count. The portal names no window; it warns, gives two days'
+grace and then blocks: what was counted on the day of the warning may still be held against us two days later."""
+WARN_PERCENT: Final = (50, 80)
+"""An operator is told when so much of it is spent."""
+STOP_PERCENT: Final = 90
+"""From here on those who cause the errors are stopped, so that the others need not be."""
+LOGINS_MAX: Final = 4
+"""Login attempts of one account within LOGIN_WINDOW: the portals lock a user out at the fifth within a quarter hour."""
+LOGIN_WINDOW: Final = timedelta(minutes=16)
+"""The portal's quarter of an hour, and a minute for what a login may take on its way."""
+_PERCENT: Final = 100
+
+
+def first_day(at: datetime) -> date:
+    """The first day of India whose errors still count."""
+    return indian_date(at) - timedelta(days=WINDOW_DAYS - 1)
+
+
+def eases_at(at: datetime) -> datetime:
+    """When the oldest day that counts leaves the window: the next midnight of India."""
+    day_after = indian_date(at) + timedelta(days=1)
+    return datetime(day_after.year, day_after.month, day_after.day, tzinfo=IST)
+
+
+def percent(scope: Scope, errors: int) -> int:
+    """How much of what the portal bears is spent, rounded down."""
+    return errors * _PERCENT // ERRORS_MAX[scope]
+
+
+def crossed(scope: Scope, *, before: int, after: int) -> int | None:
+    """The highest of the marks (50, 80 and 90 per cent) that these errors went over; None for none."""
+    marks = [mark for mark in (*WARN_PERCENT, STOP_PERCENT) if percent(scope, before) < mark <= percent(scope, after)]
+    return max(marks, default=None)
+
+
+def stops(scope: Scope, *, errors: int, by_cause: Mapping[str, int], cause: str) -> bool:
+    """Whether a caller is stopped: nearly all is spent, and it causes no less than those who cause any on the average.
+
+    So at least one is stopped, and whoever causes few errors is not.
+    """
+    own = by_cause.get(cause, 0)
+    return percent(scope, errors) >= STOP_PERCENT and own > 0 and own * len(by_cause) >= sum(by_cause.values())
+
+
+def next_login_at(attempts: Sequence[datetime], *, at: datetime) -> datetime | None:
+    """When the next login may be tried, after these attempts in their order; None: now."""
+    if len(attempts) < LOGINS_MAX:
+        return None
+    free_at = attempts[-LOGINS_MAX] + LOGIN_WINDOW
+    return free_at if free_at > at else None

@@ -1,0 +1,70 @@
+"""The shield: whoever's errors have nearly used up what the portal bears is stopped, and nobody else."""
+
+from __future__ import annotations
+
+from gateway.domain.error_budget import ERRORS_MAX, Scope
+from gateway.services.shield import READING
+from tests.support_api import SELLER, Stack, document, refused
+
+NEARLY_ALL = ERRORS_MAX[Scope.GSTIN] * 9 // 10
+ASYNC = {"Prefer": "respond-async"}
+
+
+def err(stack: Stack, *, caused_by: str, errors: int = NEARLY_ALL) -> None:
+    """Let the portal have answered with so many errors to somebody."""
+    seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
+    stack.ports.budget.note(seller, caused_by=caused_by, errors=errors, at=stack.clock.now())
+    stack.clock.step(seconds=2)
+
+
+def test_whoever_errs_is_stopped(stack: Stack) -> None:
+    """Direct and queued alike, with the midnight of India as the time to come back; nothing is stored."""
+    err(stack, caused_by=stack.clients["erp"][0])
+    before = stack.traces()
+    for headers in ({}, ASYNC):
+        problem = refused(stack.post(document(), headers=headers), 429, "error-budget-spent")
+        assert (problem["limit_owner"], problem["scope"]) == ("portal", "gstin")
+        assert problem["reset"] == "2026-11-21T00:00:00+05:30"
+        assert problem["retry_after"] == problem["retryAfter"]
+    assert stack.traces() == before
+
+
+def test_whoever_does_not_err_goes_on(stack: Stack) -> None:
+    """Errors of another caller of the same taxpayer stop that one alone."""
+    err(stack, caused_by="cli_another")
+    assert stack.post(document()).status_code == 201
+
+
+def test_what_is_queued_is_put_off(stack: Stack) -> None:
+    """Documents of a stopped caller that wait already stay queued until some of the errors count no more."""
+    stack.idle = True
+    told = stack.post(document(), headers=ASYNC).json()
+    err(stack, caused_by=stack.clients["erp"][0])
+    calls = len(stack.calls())
+    stack.drain()
+    shown = stack.get(f"/operations/{told['id']}").json()
+    assert (shown["status"], shown["next_attempt_at"]) == ("queued", "2026-11-21T00:00:00+05:30")
+    assert len(stack.calls()) == calls
+    stack.idle = False
+    stack.later(days=3)
+    assert stack.get(f"/operations/{told['id']}").json()["status"] == "succeeded"
+
+
+def test_readers_whose_questions_are_errors_are_stopped_too(stack: Stack) -> None:
+    """A question that the portal has to be asked is refused; what the gateway knows itself is told."""
+    known = stack.post(document()).json()
+    err(stack, caused_by=READING)
+    refused(stack.get(f"/irn/{'0' * 64}"), 429, "error-budget-spent")
+    assert stack.get(f"/irn/{known['irn']}").status_code == 200
+    assert stack.post(document(No="OTHER/1")).status_code == 201
+
+
+def test_a_refused_document_and_an_absent_one_are_errors(stack: Stack) -> None:
+    """What the portal answers with an error is counted, whether it was sent or asked for."""
+    stack.get(f"/irn/{'0' * 64}")
+    stack.clock.step(seconds=2)
+    seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
+    spent = stack.ports.budget.spent(
+        environment=seller.environment, scope=Scope.GSTIN, name=SELLER, at=stack.clock.now()
+    )
+    assert spent.by_cause == {READING: 1}
