@@ -56,10 +56,14 @@ class Settings(BaseSettings):
     )
     worker_direct_threads: int = Field(12, ge=0, description="Threads of one worker process for callers who wait.")
     worker_bulk_threads: int = Field(24, ge=0, description="Threads of one worker process for queued work.")
+    worker_webhook_threads: int = Field(16, ge=0, description="Threads of one worker process for webhooks.")
     lane_direct_calls_max: int = Field(
         8, ge=1, description="Direct calls of one seller under way at once. More would starve other sellers' callers."
     )
     lane_bulk_calls_max: int = Field(8, ge=1, description="Queued calls of one seller under way at once.")
+    lane_webhook_calls_max: int = Field(
+        2, ge=1, description="Webhooks under way to one endpoint at once; to one that is failing, one."
+    )
     limit_direct_percent: int = Field(
         50, ge=1, le=100, description="What direct calls have for sure of every shared limit, in per cent."
     )
@@ -72,6 +76,9 @@ class Settings(BaseSettings):
     call_seconds: int = Field(30, ge=1, description="Deadline of one call to a portal, from first to last byte.")
     lease_seconds: int = Field(
         90, ge=3, description="Life of a lease on an operation. It must be above one and a third of `call_seconds`."
+    )
+    webhook_lease_seconds: int = Field(
+        45, ge=1, description="Life of a lease on a delivery: the 15 seconds that a receiver has, and room."
     )
     sweep_seconds: float = Field(1.0, gt=0, description="Pause between two looks of the sweeper.")
     sandbox_url: str = Field(

@@ -28,15 +28,19 @@ from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Sealed, Survey, Vault, token_key_context
+from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Sealed, Sender, Survey, Vault, token_key_context
+from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
 from gateway.storage import migrate
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
+from gateway.storage.deliveries import SqlDeliveries
 from gateway.storage.directory import SqlDirectory
+from gateway.storage.endpoints import SqlEndpoints
 from gateway.storage.error_budget import SqlErrorBudget
+from gateway.storage.feed import SqlFeed
 from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
@@ -75,6 +79,7 @@ class Outside:
     health: Health
     bell: Bell
     transport: httpx.BaseTransport | None = None
+    sender: Sender | None = None
 
 
 class Wiring:
@@ -187,6 +192,12 @@ class Wiring:
             budget=budget,
             health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
             bell=outside.bell if outside else self.rq_bell,
+            deliveries=SqlDeliveries(self.database, vault, self.ids),
+            endpoints=SqlEndpoints(self.database, vault, self.ids),
+            feed=SqlFeed(self.database),
+            addresses=self.addresses,
+            sender=(outside and outside.sender) or self.sender,
+            webhook_secrets=self.webhook_secrets,
         )
 
     @cached_property
@@ -206,6 +217,17 @@ class Wiring:
             quantum_seconds=settings.drain_seconds,
             direct_leases_max=settings.lane_direct_calls_max,
             bulk_leases_max=settings.lane_bulk_calls_max,
+        )
+
+    @cached_property
+    def delivery_policy(self) -> DeliveryPolicy:
+        """How this process drains the lanes of endpoints."""
+        settings = self.settings
+        return DeliveryPolicy(
+            worker=self.worker,
+            lease_seconds=settings.webhook_lease_seconds,
+            quantum_seconds=settings.drain_seconds,
+            leases_max=settings.lane_webhook_calls_max,
         )
 
     def waiters(self) -> Waiters:

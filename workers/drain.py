@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.domain.operations import Lane
-from gateway.services import execution
+from gateway.domain import lanes
+from gateway.domain.deliveries import EndpointLane
+from gateway.services import delivering, execution
+from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from workers.gate import Gate
@@ -20,9 +22,10 @@ log = logging.getLogger(__name__)
 class Process:
     """What the jobs of this process work with. Bound once, before the first job is taken."""
 
-    def __init__(self, *, ports: Ports, policy: DrainPolicy) -> None:
+    def __init__(self, *, ports: Ports, policy: DrainPolicy, delivery_policy: DeliveryPolicy) -> None:
         self.ports = ports
         self.policy = policy
+        self.delivery_policy = delivery_policy
         self.gate = Gate()
         self.stopping = threading.Event()
         self._clock_is_right = True
@@ -53,11 +56,14 @@ def drain(*, lane: str, direct: bool, **_: object) -> None:
     process = _bound[0]
     if not process.takes_work:
         return
+
+    def stopping() -> bool:
+        return not process.takes_work
+
+    named = lanes.read(lane)
+    if isinstance(named, EndpointLane):
+        delivering.drain(named, ports=process.ports, policy=process.delivery_policy, stopping=stopping)
+        return
     execution.drain(
-        Lane.parse(lane),
-        direct=direct,
-        ports=process.ports,
-        policy=process.policy,
-        gate=process.gate,
-        stopping=lambda: not process.takes_work,
+        named, direct=direct, ports=process.ports, policy=process.policy, gate=process.gate, stopping=stopping
     )

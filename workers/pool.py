@@ -14,7 +14,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
-from gateway.jobs.bell import queue_name
+from gateway.jobs.bell import BULK_QUEUE, DIRECT_QUEUE, WEBHOOK_QUEUE
 from gateway.wiring import SKEW_LOOK_SECONDS, Wiring
 from workers import drain
 
@@ -56,7 +56,9 @@ class Pool:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._process = drain.Process(ports=wiring.ports, policy=wiring.drain_policy)
+        self._process = drain.Process(
+            ports=wiring.ports, policy=wiring.drain_policy, delivery_policy=wiring.delivery_policy
+        )
         self._threads: list[threading.Thread] = []
 
     def run(self) -> None:
@@ -75,25 +77,30 @@ class Pool:
 
     def _start(self) -> None:
         settings = self._wiring.settings
-        for direct, count in ((True, settings.worker_direct_threads), (False, settings.worker_bulk_threads)):
+        threads = {
+            DIRECT_QUEUE: settings.worker_direct_threads,
+            BULK_QUEUE: settings.worker_bulk_threads,
+            WEBHOOK_QUEUE: settings.worker_webhook_threads,
+        }
+        for queue, count in threads.items():
             for index in range(count):
-                name = f"{queue_name(direct=direct)}-{index}"
-                thread = threading.Thread(target=self._work_for_ever, args=(direct, name), name=name, daemon=True)
+                name = f"{queue}-{index}"
+                thread = threading.Thread(target=self._work_for_ever, args=(queue, name), name=name, daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
-    def _work_for_ever(self, direct: bool, name: str) -> None:  # noqa: FBT001  a thread's arguments have no names
+    def _work_for_ever(self, queue: str, name: str) -> None:
         while not self._process.stopping.is_set():
             try:
-                self._work(direct=direct, name=name)
+                self._work(queue, name=name)
             except RedisError as error:
                 log.warning("no doorbell: %s", type(error).__name__)
             self._process.stopping.wait(RESTART_SECONDS)
 
-    def _work(self, *, direct: bool, name: str) -> None:
+    def _work(self, queue_name: str, *, name: str) -> None:
         connection = self._wiring.patient_redis()
         queue = Queue(
-            self._wiring.settings.redis_prefix + queue_name(direct=direct),
+            self._wiring.settings.redis_prefix + queue_name,
             connection=connection,
             serializer=JSONSerializer,
         )

@@ -49,6 +49,9 @@ class EventType(StrEnum):
     OPERATION_WITHDRAWN = "operation.withdrawn"
     CREDENTIAL_INVALID = "credential.invalid"
     LIMIT_ERROR_BUDGET = "limit.error_budget"
+    WEBHOOK_EXHAUSTED = "webhook.exhausted"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_TEST = "webhook.test"
 
 
 _BILL_STEPS: Final = (

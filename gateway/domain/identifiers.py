@@ -22,6 +22,10 @@ ORGANISATION_PREFIX: Final = "org_"
 ACCOUNT_PREFIX: Final = "acc_"
 API_KEY_PREFIX: Final = "key_"
 EVENT_PREFIX: Final = "evt_"
+WEBHOOK_PREFIX: Final = "whk_"
+WEBHOOK_KEY_PREFIX: Final = "whs_"
+DELIVERY_PREFIX: Final = "dlv_"
+DELIVERY_ATTEMPT_PREFIX: Final = "dat_"
 
 
 def is_gstin(text: str) -> bool:

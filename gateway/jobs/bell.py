@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from redis import Redis, RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gateway.domain.operations import Lane, Operation
+from gateway.domain.deliveries import EndpointLane
+from gateway.domain.lanes import AnyLane
+from gateway.domain.operations import Operation
 from gateway.jobs import leftovers
 from gateway.ports import Clock, Ids
 
 DIRECT_QUEUE: Final = "direct"
 BULK_QUEUE: Final = "irp"
+WEBHOOK_QUEUE: Final = "webhooks"
+QUEUES: Final = (DIRECT_QUEUE, BULK_QUEUE, WEBHOOK_QUEUE)
 DRAIN_JOB: Final = "workers.drain.drain"
 """What a job calls, by name: `gateway` knows nothing of `workers`."""
 
@@ -27,8 +31,10 @@ SILENCE_SECONDS: Final = 1.0
 log = logging.getLogger(__name__)
 
 
-def queue_name(*, direct: bool) -> str:
-    """The RQ queue that a class of calls goes through."""
+def queue_of(lane: AnyLane, *, direct: bool) -> str:
+    """The RQ queue that a lane's rings go through: calls that somebody waits for have one of their own."""
+    if isinstance(lane, EndpointLane):
+        return WEBHOOK_QUEUE
     return DIRECT_QUEUE if direct else BULK_QUEUE
 
 
@@ -41,12 +47,9 @@ class RqBell:
         self._clock = clock
         self._ids = ids
         self._silent_until = 0.0
-        self._queues = {
-            direct: Queue(prefix + queue_name(direct=direct), connection=redis, serializer=JSONSerializer)
-            for direct in (True, False)
-        }
+        self._queues = {name: Queue(prefix + name, connection=redis, serializer=JSONSerializer) for name in QUEUES}
 
-    def ring(self, lane: Lane, *, direct: bool) -> None:
+    def ring(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`. A lane that was rung and not yet answered is left alone."""
         if self._clock.monotonic() < self._silent_until:
             return
@@ -58,7 +61,7 @@ class RqBell:
             self._silent_until = self._clock.monotonic() + SILENCE_SECONDS
             log.warning("doorbell lost, the sweeper will find the work: %s", type(error).__name__)
 
-    def answered(self, lane: Lane, *, direct: bool) -> None:
+    def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""
         try:
             self._redis.delete(self._ring_key(lane, direct=direct))
@@ -72,11 +75,11 @@ class RqBell:
         except RedisError as error:
             log.warning("settlement not announced, callers look once a second: %s", type(error).__name__)
 
-    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+    def mend(self, lanes: Sequence[tuple[AnyLane, bool]]) -> int:
         """See `ports.Bell`. A ring is lost when its mark is gone, or names a job that is in no queue."""
         try:
-            waiting = {direct: set(queue.get_job_ids()) for direct, queue in self._queues.items()}
-            lost = [each for each in lanes if not self._is_waiting(*each, waiting[each[1]])]
+            waiting = {name: set(queue.get_job_ids()) for name, queue in self._queues.items()}
+            lost = [each for each in lanes if not self._is_waiting(*each, waiting)]
             for lane, direct in lost:
                 job_id = self._ids.new("")
                 self._redis.set(self._ring_key(lane, direct=direct), job_id, ex=RING_SECONDS_MAX)
@@ -94,12 +97,12 @@ class RqBell:
             log.warning("leftovers not swept: %s", type(error).__name__)
             return 0
 
-    def _is_waiting(self, lane: Lane, direct: bool, waiting: set[str]) -> bool:  # noqa: FBT001  a pair taken apart
+    def _is_waiting(self, lane: AnyLane, direct: bool, waiting: Mapping[str, set[str]]) -> bool:  # noqa: FBT001  a pair taken apart
         rung = self._redis.get(self._ring_key(lane, direct=direct))
-        return isinstance(rung, bytes) and rung.decode() in waiting
+        return isinstance(rung, bytes) and rung.decode() in waiting[queue_of(lane, direct=direct)]
 
-    def _enqueue(self, lane: Lane, *, direct: bool, job_id: str) -> None:
-        self._queues[direct].enqueue_call(
+    def _enqueue(self, lane: AnyLane, *, direct: bool, job_id: str) -> None:
+        self._queues[queue_of(lane, direct=direct)].enqueue_call(
             DRAIN_JOB,
             kwargs={"lane": str(lane), "direct": direct},
             timeout=-1,
@@ -108,8 +111,8 @@ class RqBell:
             job_id=job_id,
         )
 
-    def _ring_key(self, lane: Lane, *, direct: bool) -> str:
-        return f"{self._prefix}ring:{queue_name(direct=direct)}:{lane}"
+    def _ring_key(self, lane: AnyLane, *, direct: bool) -> str:
+        return f"{self._prefix}ring:{queue_of(lane, direct=direct)}:{lane}"
 
 
 def settled_channel(prefix: str) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gateway.domain.operations import Lane, Operation
+from gateway.domain.lanes import AnyLane
+from gateway.domain.operations import Operation
 
 
 class MemoryBell:
     """Implements `ports.Bell`. `rung` has the lanes in their order; `on_settled` is called for each settlement."""
 
     def __init__(self, on_settled: Callable[[Operation], None] | None = None) -> None:
-        self.rung: dict[tuple[Lane, bool], None] = {}
+        self.rung: dict[tuple[AnyLane, bool], None] = {}
         self._on_settled = on_settled
 
-    def ring(self, lane: Lane, *, direct: bool) -> None:
+    def ring(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""
         self.rung.setdefault((lane, direct))
 
-    def answered(self, lane: Lane, *, direct: bool) -> None:
+    def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""
         self.rung.pop((lane, direct), None)
 
@@ -27,7 +28,7 @@ class MemoryBell:
         if self._on_settled is not None:
             self._on_settled(operation)
 
-    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+    def mend(self, lanes: Sequence[tuple[AnyLane, bool]]) -> int:
         """See `ports.Bell`."""
         lost = [each for each in lanes if each not in self.rung]
         for lane, direct in lost:

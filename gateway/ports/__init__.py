@@ -1,5 +1,6 @@
 """What the use cases need from the world, as Protocols. Adapters implement them; `gateway.wiring` chooses."""
 
+from gateway.domain.deliveries import Verdict
 from gateway.ports.budget import ErrorBudget, Spending
 from gateway.ports.calls import (
     Bell,
@@ -14,6 +15,7 @@ from gateway.ports.calls import (
     NoPermit,
     Portals,
 )
+from gateway.ports.deliveries import Deliveries, DeliveryAttempt, Endpoint, Endpoints, Feed, Selection
 from gateway.ports.directory import (
     Client,
     Directory,
@@ -42,7 +44,7 @@ from gateway.ports.survey import (
     Survey,
     Unsettled,
 )
-from gateway.ports.webhooks import Addresses, Answer, Dispatch, Sender, Verdict, WebhookSecrets
+from gateway.ports.webhooks import Addresses, Answer, Dispatch, Sender, WebhookSecrets
 from gateway.ports.work import (
     Attempt,
     Auditor,
@@ -83,11 +85,16 @@ __all__ = [
     "Client",
     "Clock",
     "Conversation",
+    "Deliveries",
+    "DeliveryAttempt",
     "Directory",
     "Dispatch",
     "Document",
+    "Endpoint",
+    "Endpoints",
     "Enquiries",
     "ErrorBudget",
+    "Feed",
     "Grant",
     "Health",
     "IdempotencyKey",
@@ -113,6 +120,7 @@ __all__ = [
     "Routebook",
     "Sealed",
     "Secrets",
+    "Selection",
     "Seller",
     "SellerLogin",
     "Sender",

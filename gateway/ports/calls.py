@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from gateway.domain.operations import Lane, Operation
+from gateway.domain.lanes import AnyLane
+from gateway.domain.operations import Operation
 from gateway.domain.outcomes import Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.ports.directory import Route, Seller
@@ -147,16 +148,16 @@ class Health(Protocol):
 class Bell(Protocol):
     """Wakes the workers of a lane, and the callers who wait. It may be lost, doubled or late."""
 
-    def ring(self, lane: Lane, *, direct: bool) -> None:
+    def ring(self, lane: AnyLane, *, direct: bool) -> None:
         """A lane has due rows. Never raises: whatever it loses, the sweeper finds."""
 
-    def answered(self, lane: Lane, *, direct: bool) -> None:
+    def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """A drain begins: the next ring is a new one."""
 
     def settled(self, operation: Operation) -> None:
         """Tell whoever waits for this operation. Never raises."""
 
-    def mend(self, lanes: Sequence[tuple[Lane, bool]]) -> int:
+    def mend(self, lanes: Sequence[tuple[AnyLane, bool]]) -> int:
         """Ring anew those of the lanes (with whether direct) whose ring was lost; how many. Never raises."""
 
     def sweep(self) -> int:

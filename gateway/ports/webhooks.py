@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
+from gateway.domain.deliveries import Verdict
 from gateway.domain.operations import Environment
-
-
-class Verdict(StrEnum):
-    """What a receiver's answer, or its silence, means for a delivery."""
-
-    DELIVERED = "delivered"
-    """2xx."""
-    FAILED = "failed"
-    """Everything that is nothing else: 3xx, 4xx, 5xx, no answer, no connection, no name."""
-    GONE = "gone"
-    """410: the endpoint wants nothing any more."""
-    SLOW_DOWN = "slow down"
-    """429, 502 or 504: the endpoint is overloaded, not wrong."""
-    REFUSED_ADDRESS = "refused address"
-    """The URL leads where the gateway does not go. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from gateway.domain.retries import PACES, STANDARD, Pace
 from gateway.domain.settlement import Settlement
 from gateway.errors import Misconfigured
 from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit
-from gateway.services import shield
+from gateway.services import delivering, draining, shield
 from gateway.services.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -54,25 +54,16 @@ class DrainPolicy:
 def drain(
     lane: Lane, *, direct: bool, ports: Ports, policy: DrainPolicy, gate: Gate, stopping: Callable[[], bool]
 ) -> int:
-    """Work off a lane's due rows until there are none, no permit, no time, or it is told to stop; how many were done.
-
-    It rings for a sibling once when it finds more than one row, and for a successor when it leaves rows behind.
-    """
-    ports.bell.answered(lane, direct=direct)
-    ends_at = ports.clock.monotonic() + policy.quantum_seconds
-    done = 0
-    claim = _claim(lane, direct=direct, ports=ports, policy=policy)
-    while claim is not None:
-        if claim.more and done == 0:
-            ports.bell.ring(lane, direct=direct)
-        if not _run(claim, ports=ports, policy=policy, gate=gate):
-            break
-        done += 1
-        if stopping() or ports.clock.monotonic() >= ends_at:
-            ports.bell.ring(lane, direct=direct)
-            break
-        claim = _claim(lane, direct=direct, ports=ports, policy=policy)
-    return done
+    """Work off a seller's due rows until there are none, no permit, no time, or it is told to stop; how many."""
+    return draining.drain(
+        lane,
+        direct=direct,
+        take=lambda: _claim(lane, direct=direct, ports=ports, policy=policy),
+        work=lambda claim: _run(claim, ports=ports, policy=policy, gate=gate),
+        quantum_seconds=policy.quantum_seconds,
+        ports=ports,
+        stopping=stopping,
+    )
 
 
 def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | NoPermit:
@@ -91,6 +82,7 @@ def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | N
     if settled.hold_cause in _OF_THE_ACCOUNT and settled.due_at is not None:
         _block_lane(settled, until=settled.due_at, ports=ports)
     ports.bell.settled(settled)
+    delivering.ring_for(settled, ports=ports)
     return settled
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.ports import (
+    Addresses,
     Assertions,
     Auditor,
     Bell,
     Clock,
+    Deliveries,
     Directory,
+    Endpoints,
     Enquiries,
     ErrorBudget,
+    Feed,
     Health,
     Ids,
     Intake,
@@ -21,9 +25,11 @@ from gateway.ports import (
     Portals,
     Routebook,
     Secrets,
+    Sender,
     Tokens,
     Upkeep,
     Vault,
+    WebhookSecrets,
     Work,
 )
 from gateway.ports.evidence import SealedLog, Sealer, Seals
@@ -56,3 +62,9 @@ class Ports:
     budget: ErrorBudget
     health: Health
     bell: Bell
+    deliveries: Deliveries
+    endpoints: Endpoints
+    feed: Feed
+    addresses: Addresses
+    sender: Sender
+    webhook_secrets: WebhookSecrets

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from gateway.domain.lanes import AnyLane
 from gateway.services import sealing
 from gateway.services.ports import Ports
 
@@ -38,13 +39,21 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
     if not ports.upkeep.lead(ROLE, holder=holder, at=at, until=at + LEADER_LEASE):
         return Swept(leads=False)
     leases = ports.upkeep.end_expired_leases(at=at, rows_max=ROWS_MAX)
+    leases += ports.deliveries.end_expired_leases(at=at, rows_max=ROWS_MAX)
     expired = ports.upkeep.close_windows(at=at, rows_max=ROWS_MAX)
     if count % REAP_EVERY == 0:
         ports.upkeep.wake_relogged(at=at)
-    rung = ports.bell.mend(ports.upkeep.due_lanes(at=at))
+        ports.deliveries.tidy(at=at, rows_max=ROWS_MAX)
+    rung = ports.bell.mend(_due_lanes(ports, at))
     reaped = ports.upkeep.reap(at=at) + ports.keyring.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
     sealed = seal_all(holder=holder, ports=ports) if count % SEAL_EVERY == 0 else 0
     return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped, sealed=sealed)
+
+
+def _due_lanes(ports: Ports, at: datetime) -> list[tuple[AnyLane, bool]]:
+    """Every lane with work, and whether it is direct calls'."""
+    endpoints = [(lane, False) for lane in ports.deliveries.due_lanes(at=at)]
+    return [*ports.upkeep.due_lanes(at=at), *endpoints]
 
 
 def seal_all(*, holder: str, ports: Ports) -> int:

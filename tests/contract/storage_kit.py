@@ -25,7 +25,10 @@ from gateway.services import sealing
 from gateway.storage import migrate, tables
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
+from gateway.storage.deliveries import SqlDeliveries
 from gateway.storage.directory import SqlDirectory
+from gateway.storage.endpoints import SqlEndpoints
+from gateway.storage.feed import SqlFeed
 from gateway.storage.intake import SqlIntake
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.routebook import SqlRoutebook
@@ -131,6 +134,9 @@ class Storage:
         self.auditor = SqlAuditor(database)
         vault = MasterKeyVault({"00000001": bytes(range(32))}, self.ids.random_bytes)
         self.routebook = SqlRoutebook(database, vault, self.ids)
+        self.deliveries = SqlDeliveries(database, vault, self.ids)
+        self.endpoints = SqlEndpoints(database, vault, self.ids)
+        self.feed = SqlFeed(database)
         self.seals = SqlSeals(database)
         self.sealed_log = SqlSealedLog(database)
         self.sealer = VaultSealer(vault)

@@ -14,9 +14,10 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from gateway.domain.deliveries import EndpointLane
 from gateway.domain.operations import Environment, Lane
 from gateway.jobs import leftovers
-from gateway.jobs.bell import DRAIN_JOB, RING_SECONDS_MAX, SILENCE_SECONDS, RqBell, queue_name, settled_channel
+from gateway.jobs.bell import DRAIN_JOB, RING_SECONDS_MAX, SILENCE_SECONDS, RqBell, queue_of, settled_channel
 from gateway.jobs.memory import MemoryBell
 from gateway.ports import Bell
 from tests.contract.storage_kit import at_once
@@ -63,7 +64,7 @@ class InRedis:
         self.clock = FakeClock(datetime.now(UTC))
         self.bell = RqBell(redis, prefix=PREFIX, clock=self.clock, ids=SeededIds())
         self.queues = {
-            direct: Queue(PREFIX + queue_name(direct=direct), connection=redis, serializer=JSONSerializer)
+            direct: Queue(PREFIX + queue_of(LANE, direct=direct), connection=redis, serializer=JSONSerializer)
             for direct in (True, False)
         }
 
@@ -324,3 +325,17 @@ def test_the_names_of_dead_workers_are_swept(rq: InRedis) -> None:
     assert rq.bell.sweep() > 0
     assert rq.redis.smembers("rq:workers") == {b"rq:worker:alive"}
     assert rq.redis.smembers(f"rq:workers:{PREFIX}irp") == {b"rq:worker:alive"}
+
+
+def test_an_endpoint_is_rung_in_a_queue_of_its_own(rq: InRedis) -> None:
+    """Slow receivers keep no portal's lane waiting; a lost ring of theirs is mended like any other."""
+    lane = EndpointLane("whk_1")
+    rq.bell.ring(lane, direct=False)
+    queue = Queue(PREFIX + "webhooks", connection=rq.redis, serializer=JSONSerializer)
+    [job] = queue.get_jobs()
+    assert (job.func_name, job.kwargs) == (DRAIN_JOB, {"lane": "webhook:whk_1", "direct": False})
+    assert rq.jobs(direct=False) == []
+    assert rq.bell.mend([(lane, False)]) == 0
+    rq.redis.flushdb()
+    assert rq.bell.mend([(lane, False)]) == 1
+    assert len(queue.get_jobs()) == 1

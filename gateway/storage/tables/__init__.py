@@ -19,6 +19,13 @@ from gateway.storage.tables.limits import portal_errors, portal_logins
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
 from gateway.storage.tables.road import eway_bill_steps
 from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
+from gateway.storage.tables.webhooks import (
+    deliveries,
+    delivery_attempts,
+    webhook_secrets,
+    webhook_sellers,
+    webhooks,
+)
 from gateway.storage.tables.work import attempts, idempotency_keys, identities, lanes, leaders, operations
 
 __all__ = [
@@ -34,6 +41,8 @@ __all__ = [
     "client_assertions",
     "client_keys",
     "clients",
+    "deliveries",
+    "delivery_attempts",
     "documents",
     "events",
     "eway_bill_steps",
@@ -57,4 +66,7 @@ __all__ = [
     "revoked_tokens",
     "routes",
     "token_keys",
+    "webhook_secrets",
+    "webhook_sellers",
+    "webhooks",
 ]

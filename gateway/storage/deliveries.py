@@ -1,0 +1,298 @@
+"""Deliveries as workers and time move them: take, record, bring back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+
+from gateway.domain import deliveries as schedule
+from gateway.domain.audit import Action, Record
+from gateway.domain.deliveries import (
+    CHANCES,
+    POLICIES,
+    Delivery,
+    DeliveryStatus,
+    DisabledCause,
+    EndpointLane,
+    Progress,
+    Verdict,
+)
+from gateway.domain.events import RETENTION, Announcement, EventType
+from gateway.domain.identifiers import AUDIT_PREFIX, DELIVERY_ATTEMPT_PREFIX
+from gateway.domain.operations import Operation
+from gateway.ports import Answer, DeliveryAttempt, Ids, Vault
+from gateway.storage import audit, endpoint_rows, events
+from gateway.storage.database import Database
+from gateway.storage.delivery_queries import DUE, LEASED, QUIET, WAITING, WEBHOOK
+from gateway.storage.tables import deliveries, delivery_attempts, lanes, webhooks
+from gateway.storage.tables import events as events_table
+
+_LOST: Final = "lost"
+"""Stands for the error of an attempt whose process died."""
+_ACTOR: Final = "deliveries"
+
+
+class SqlDeliveries:
+    """Implements `ports.Deliveries`."""
+
+    def __init__(self, database: Database, vault: Vault, ids: Ids) -> None:
+        self._database = database
+        self._vault = vault
+        self._ids = ids
+
+    def take(
+        self, lane: EndpointLane, *, worker: str, at: datetime, lease_until: datetime, leases_max: int
+    ) -> DeliveryAttempt | None:
+        """See `ports.Deliveries`."""
+        leased = {"lease_token": self._ids.new(""), "lease_until": lease_until, "lease_owner": worker}
+        return self._database.write(lambda connection: self._take(connection, lane, leased, at, leases_max))
+
+    def record(self, attempt: DeliveryAttempt, progress: Progress, answer: Answer, *, at: datetime) -> bool:
+        """See `ports.Deliveries`."""
+        return self._database.write(lambda connection: self._record(connection, attempt, progress, answer, at))
+
+    def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
+        """See `ports.Deliveries`."""
+        over = select(deliveries.c.id).where(deliveries.c.lease_until < at).limit(rows_max)
+        with self._database.read() as connection:
+            ids = connection.execute(over).scalars().all()
+        for id in ids:
+            self._database.write(partial(self._end_lease, id=id, at=at))
+        return len(ids)
+
+    def due_lanes(self, *, at: datetime) -> Sequence[EndpointLane]:
+        """See `ports.Deliveries`."""
+        query = (
+            select(deliveries.c.webhook_id)
+            .join(lanes, lanes.c.lane == "webhook:" + deliveries.c.webhook_id)
+            .where(
+                deliveries.c.due_at <= at,
+                WAITING,
+                or_(lanes.c.bulk_blocked_until.is_(None), lanes.c.bulk_blocked_until <= at),
+            )
+            .distinct()
+        )
+        with self._database.read() as connection:
+            return [EndpointLane(id) for id in connection.execute(query).scalars()]
+
+    def lanes_of(self, operation: Operation) -> Sequence[EndpointLane]:
+        """See `ports.Deliveries`."""
+        query = (
+            select(deliveries.c.webhook_id)
+            .join(events_table, events_table.c.id == deliveries.c.event_id)
+            .where(events_table.c.operation_id == operation.id, events_table.c.version == operation.version)
+        )
+        with self._database.read() as connection:
+            return [EndpointLane(id) for id in connection.execute(query).scalars()]
+
+    def tidy(self, *, at: datetime, rows_max: int) -> int:
+        """See `ports.Deliveries`. What an endpoint was still owed when it ended is found within a minute."""
+        ended = select(webhooks.c.id).where(
+            or_(webhooks.c.disabled_cause.isnot(None), webhooks.c.deleted_at.isnot(None))
+        )
+        stranded = deliveries.c.webhook_id.in_(ended) & WAITING
+        past = select(events_table.c.id).where(events_table.c.at < at - RETENTION).limit(rows_max)
+
+        def work(connection: Connection) -> int:
+            cancelled = connection.execute(
+                update(deliveries).where(stranded).values(QUIET | {"settled_at": at})
+            ).rowcount
+            old = connection.execute(past).scalars().all()
+            sent = select(deliveries.c.id).where(deliveries.c.event_id.in_(old))
+            connection.execute(delete(delivery_attempts).where(delivery_attempts.c.delivery_id.in_(sent)))
+            connection.execute(delete(deliveries).where(deliveries.c.event_id.in_(old)))
+            connection.execute(delete(events_table).where(events_table.c.id.in_(old)))
+            return cancelled + len(old)
+
+        return self._database.write(work)
+
+    def _take(
+        self, connection: Connection, lane: EndpointLane, leased: dict[str, Any], at: datetime, leases_max: int
+    ) -> DeliveryAttempt | None:
+        webhook = connection.execute(WEBHOOK, {"webhook": lane.endpoint_id}).mappings().first()
+        if webhook is None:
+            return None
+        at_once = 1 if webhook["failing_since"] is not None else leases_max
+        if not _has_room(connection, lane, at=at, leases_max=at_once):
+            return None
+        due = connection.execute(DUE, {"webhook": lane.endpoint_id, "at": at}).mappings().all()
+        if not due:
+            return None
+        row = due[0]
+        number = row["attempts"] + 1
+        mine = deliveries.c.id == row["id"]
+        connection.execute(update(deliveries).where(mine).values(leased | {"attempts": number}))
+        began = {
+            "id": self._ids.new(DELIVERY_ATTEMPT_PREFIX),
+            "delivery_id": row["id"],
+            "number": number,
+            "worker": leased["lease_owner"],
+            "url": webhook["url"],
+            "began_at": at,
+        }
+        connection.execute(insert(delivery_attempts).values(began))
+        message = {"message_id": row["event_id"], "body": row["body"].encode()}
+        return DeliveryAttempt(
+            id=began["id"],
+            number=number,
+            delivery=_read(row, attempts=number),
+            token=leased["lease_token"],
+            lease_until=leased["lease_until"],
+            policy=webhook["policy"],
+            dispatch=endpoint_rows.dispatch(connection, webhook, message, vault=self._vault, at=at),
+            more=len(due) > 1,
+        )
+
+    def _record(
+        self, connection: Connection, attempt: DeliveryAttempt, progress: Progress, answer: Answer, at: datetime
+    ) -> bool:
+        ended = {
+            "ended_at": at,
+            "verdict": answer.verdict.value,
+            "status": answer.status,
+            "error": answer.error,
+            "excerpt": answer.excerpt,
+            "duration_ms": answer.duration_ms,
+        }
+        connection.execute(update(delivery_attempts).where(delivery_attempts.c.id == attempt.id).values(ended))
+        held = (deliveries.c.id == attempt.delivery.id) & (deliveries.c.lease_token == attempt.token)
+        changed = _settled(progress, at=at) | {"last_status": answer.status, "last_error": answer.error}
+        row = (
+            connection.execute(update(deliveries).where(held).values(changed).returning(deliveries)).mappings().first()
+        )
+        if row is None:  # its lease ended, or it was cancelled meanwhile
+            return False
+        if answer.verdict is Verdict.DELIVERED:
+            well = webhooks.c.failing_since.isnot(None) & (webhooks.c.id == row["webhook_id"])
+            connection.execute(update(webhooks).where(well).values(failing_since=None))
+        else:
+            self._failed(connection, row, gone=answer.verdict is Verdict.GONE, at=at)
+        if progress.slowed_until is not None:
+            lane = lanes.c.lane == str(EndpointLane(row["webhook_id"]))
+            connection.execute(update(lanes).where(lane).values(bulk_blocked_until=progress.slowed_until))
+        return True
+
+    def _end_lease(self, connection: Connection, id: str, at: datetime) -> None:
+        over = (deliveries.c.id == id) & (deliveries.c.lease_until < at)
+        row = connection.execute(select(deliveries).where(over).with_for_update()).mappings().first()
+        if row is None:
+            return
+        webhook = connection.execute(select(webhooks.c.policy).where(webhooks.c.id == row["webhook_id"])).scalar_one()
+        chance = int(self._ids.fraction() * CHANCES)
+        progress = schedule.lost(_read(row), policy=POLICIES[webhook], chance=chance, at=at)
+        changed = _settled(progress, at=at) | {"last_status": None, "last_error": _LOST}
+        after = connection.execute(
+            update(deliveries).where(deliveries.c.id == id).values(changed).returning(deliveries)
+        ).mappings()
+        lost = (delivery_attempts.c.delivery_id == id) & (delivery_attempts.c.number == row["attempts"])
+        connection.execute(update(delivery_attempts).where(lost).values(ended_at=at, error=_LOST))
+        if progress.failures > row["failures"]:
+            self._failed(connection, after.one(), gone=False, at=at)
+
+    def _failed(self, connection: Connection, row: RowMapping, *, gone: bool, at: datetime) -> None:
+        """What a failed try means for its endpoint."""
+        here = webhooks.c.id == row["webhook_id"]
+        since = func.coalesce(webhooks.c.failing_since, at)
+        failing = update(webhooks).where(here).values(failing_since=since).returning(webhooks)
+        webhook = connection.execute(failing).mappings().one()
+        event = connection.execute(select(events_table).where(events_table.c.id == row["event_id"])).mappings().one()
+        if row["status"] == DeliveryStatus.DEAD.value:
+            facts = {"webhook": row["webhook_id"], "event": row["event_id"], "attempts": row["attempts"]}
+            self._audit(connection, Action.DELIVERY_EXHAUSTED, row["id"], webhook, facts, at=at)
+            if not event["type"].startswith("webhook."):  # or two dead endpoints would tell each other for ever
+                told = _told(EventType.WEBHOOK_EXHAUSTED, webhook, event, _exhausted(row, event))
+                events.announce(connection, told, ids=self._ids, at=at)
+        too_long = schedule.has_failed_too_long(webhook["failing_since"], at=at)
+        if (gone or too_long) and webhook["disabled_cause"] is None:
+            cause = DisabledCause.GONE if gone else DisabledCause.FAILING
+            cancelled = endpoint_rows.disable(connection, webhook["id"], cause, at=at)
+            facts = {"cause": cause.value, "cancelled": cancelled}
+            self._audit(connection, Action.WEBHOOK_DISABLED, webhook["id"], webhook, facts, at=at)
+            told = _told(EventType.WEBHOOK_DISABLED, webhook, event, {"cause": cause.value, "cancelled": cancelled})
+            events.announce(connection, told, ids=self._ids, at=at)
+
+    def _audit(
+        self,
+        connection: Connection,
+        action: Action,
+        subject: str,
+        webhook: RowMapping,
+        facts: dict[str, Any],
+        *,
+        at: datetime,
+    ) -> None:
+        record = Record(
+            id=self._ids.new(AUDIT_PREFIX),
+            at=at,
+            actor=_ACTOR,
+            action=action,
+            subject=subject,
+            environment=webhook["environment"],
+            org_id=webhook["org_id"],
+            facts=facts,
+        )
+        audit.append(connection, record)
+
+
+def _has_room(connection: Connection, lane: EndpointLane, *, at: datetime, leases_max: int) -> bool:
+    row = connection.execute(select(lanes).where(lanes.c.lane == str(lane)).with_for_update()).mappings().first()
+    if row is None or (row["bulk_blocked_until"] is not None and row["bulk_blocked_until"] > at):
+        return False
+    return connection.execute(LEASED, {"webhook": lane.endpoint_id}).scalar_one() < leases_max
+
+
+def _read(row: RowMapping, *, attempts: int | None = None) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        webhook_id=row["webhook_id"],
+        event_id=row["event_id"],
+        status=DeliveryStatus(row["status"]),
+        attempts=row["attempts"] if attempts is None else attempts,
+        failures=row["failures"],
+        losses=row["losses"],
+    )
+
+
+def _settled(progress: Progress, *, at: datetime) -> dict[str, Any]:
+    """The columns that an end of an attempt changes; its lease ends with them."""
+    return {
+        "status": progress.status.value,
+        "due_at": progress.due_at,
+        "failures": progress.failures,
+        "losses": progress.losses,
+        "settled_at": None if progress.status is DeliveryStatus.PENDING else at,
+        "lease_token": None,
+        "lease_until": None,
+        "lease_owner": None,
+    }
+
+
+def _exhausted(row: RowMapping, event: RowMapping) -> dict[str, Any]:
+    return {
+        "delivery": {
+            "id": row["id"],
+            "attempts": row["attempts"],
+            "last_status": row["last_status"],
+            "last_error": row["last_error"],
+        },
+        "event": {"id": event["id"], "type": event["type"], "subject": event["subject"]},
+    }
+
+
+def _told(told: EventType, webhook: RowMapping, event: RowMapping, data: dict[str, Any]) -> Announcement:
+    about = {
+        "webhook": {"id": webhook["id"], "name": webhook["name"], "url": webhook["url"]},
+        "links": {"webhook": f"/webhooks/{webhook['id']}", "deliveries": f"/webhooks/{webhook['id']}/deliveries"},
+    }
+    return Announcement(
+        type=told,
+        environment=webhook["environment"],
+        org_id=webhook["org_id"],
+        gstin=event["gstin"],
+        subject=webhook["id"],
+        data=about | data,
+    )
