@@ -40,9 +40,11 @@ def headers(webhook: RowMapping, *, vault: Vault) -> dict[str, str]:
 def secrets(connection: Connection, id: str, *, vault: Vault, at: datetime) -> tuple[str, ...]:
     """The live secrets, opened, newest first."""
     live = or_(webhook_secrets.c.expires_at.is_(None), webhook_secrets.c.expires_at > at)
-    query = select(webhook_secrets.c.id, webhook_secrets.c.sealed).where(webhook_secrets.c.webhook_id == id, live)
+    query = select(webhook_secrets.c.id, webhook_secrets.c.secret_sealed).where(
+        webhook_secrets.c.webhook_id == id, live
+    )
     rows = connection.execute(query.order_by(webhook_secrets.c.created_at.desc())).all()
-    return tuple(vault.open(row.sealed, context=secret_context(row.id)).decode() for row in rows)
+    return tuple(vault.open(row.secret_sealed, context=secret_context(row.id)).decode() for row in rows)
 
 
 def disable(connection: Connection, id: str, cause: DisabledCause, *, at: datetime) -> int:
@@ -60,7 +62,7 @@ def cancel_pending(connection: Connection, id: str, *, at: datetime) -> int:
 
 def secret_context(id: str) -> str:
     """What a sealed secret is bound to."""
-    return f"webhook_secrets|sealed|{id}"
+    return f"webhook_secrets|secret|{id}"
 
 
 def headers_context(id: str) -> str:

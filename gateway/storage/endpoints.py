@@ -185,7 +185,7 @@ class SqlEndpoints:
     def _put_secret(self, connection: Connection, webhook_id: str, secret: str, *, at: datetime) -> None:
         id = self._ids.new(WEBHOOK_KEY_PREFIX)
         sealed = self._vault.seal(secret.encode(), context=endpoint_rows.secret_context(id))
-        row = {"id": id, "webhook_id": webhook_id, "sealed": sealed, "created_at": at}
+        row = {"id": id, "webhook_id": webhook_id, "secret_sealed": sealed, "created_at": at}
         connection.execute(insert(webhook_secrets).values(row))
 
     def _read_all(self, *conditions: Any) -> list[Endpoint]:

@@ -12,7 +12,15 @@ from sqlalchemy import Column, Connection, Table, select, update
 
 from gateway.ports import Vault
 from gateway.storage.database import Database
-from gateway.storage.tables import audit_keys, portal_accounts, portal_sessions, routes, token_keys
+from gateway.storage.tables import (
+    audit_keys,
+    portal_accounts,
+    portal_sessions,
+    routes,
+    token_keys,
+    webhook_secrets,
+    webhooks,
+)
 
 ROWS_MAX: Final = 200
 """Rows that are sealed anew in one transaction: so few that no other writer waits for long."""
@@ -33,6 +41,8 @@ SEALED: Final = (
     SealedColumn(portal_sessions, portal_sessions.c.session_sealed, "portal_sessions|session|{account_id}|{system}"),
     SealedColumn(token_keys, token_keys.c.private_sealed, "token_keys|private|{kid}"),
     SealedColumn(audit_keys, audit_keys.c.private_sealed, "audit_keys|private|{key_id}"),
+    SealedColumn(webhooks, webhooks.c.headers_sealed, "webhooks|headers|{id}"),
+    SealedColumn(webhook_secrets, webhook_secrets.c.secret_sealed, "webhook_secrets|secret|{id}"),
 )
 
 

@@ -57,6 +57,7 @@ class World:
             routebook=SimpleNamespace(route=lambda _: support.route()),
             health=SimpleNamespace(failed=lambda _: None, answered=lambda _: None),
             bell=SimpleNamespace(settled=lambda _: None),
+            deliveries=SimpleNamespace(lanes_of=lambda _: []),
         )
 
     def run(self) -> Operation | NoPermit:

@@ -51,7 +51,7 @@ webhook_secrets = Table(
     metadata,
     id_column(),
     Column("webhook_id", ForeignKey("webhooks.id"), nullable=False, index=True),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("secret_sealed", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),  # null: the newest one
 )
