@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.domain.calendar import IST
 from gateway.domain.identifiers import UNREGISTERED
-from gateway.sandbox.rules import Case
+from gateway.sandbox.rules import Case, eway_bill_faults
 
 KM_PER_DAY: Final = 200
 """A day of validity for each, or a part: the law's figure for ordinary vehicles."""
@@ -22,12 +22,6 @@ KM_PER_DAY_OVERSIZED: Final = 20
 DISTANCE_KM_MAX: Final = 3000
 """No two PIN codes lie further apart here. More is answered with 4013."""
 
-SAME_PIN_KM_MAX: Final = 100
-"""The furthest that a consignment may go without leaving its PIN code."""
-
-_ROAD: Final = "1"
-_RAIL_OR_AIR: Final = ("2", "3")
-_SERVICE_CHAPTER: Final = "99"
 _STEP_KM: Final = 20
 _STEPS: Final = 140
 
@@ -42,7 +36,8 @@ class Refused(NamedTuple):
 
 def refusals(case: Case) -> list[tuple[str, str]]:
     """Why no e-way bill is made: the first reason, as the portal names one. Empty when there is none."""
-    return [(row.code, row.sentence) for row in REFUSALS if row.holds(case)][:1]
+    seen = eway_bill_faults(case)
+    return seen[:1] or [(row.code, row.sentence) for row in REFUSALS if row.holds(case)][:1]
 
 
 def distance_km(document: Mapping[str, Any]) -> int:
@@ -77,62 +72,16 @@ def _pins(document: Mapping[str, Any]) -> tuple[int, int]:
     return int(sent_from["Pin"]), int(sent_to.get("Pin", sent_from["Pin"]))
 
 
-def _asked(case: Case) -> Mapping[str, Any]:
-    asked: Mapping[str, Any] = case.document["EwbDtls"]
-    return asked
-
-
-def _is_note(case: Case) -> bool:
-    return case.invoice.doc_type != "INV"
-
-
-def _services_only(case: Case) -> bool:
-    return all(line["HsnCd"].startswith(_SERVICE_CHAPTER) for line in case.document["ItemList"])
-
-
 def _blocked(case: Case) -> bool:
     parties = [case.seller, case.buyer if case.invoice.buyer_gstin != UNREGISTERED else None]
     return any(party is not None and party.blocked for party in parties)
 
 
-def _nobody_transports(case: Case) -> bool:
-    return not _asked(case).keys() & {"VehNo", "TransMode", "TransId"}
-
-
-def _vehicle_without_mode(case: Case) -> bool:
-    return "VehNo" in _asked(case) and "TransMode" not in _asked(case)
-
-
-def _road_without_vehicle(case: Case) -> bool:
-    return _asked(case).get("TransMode") == _ROAD and "VehNo" not in _asked(case)
-
-
-def _road_without_vehicle_type(case: Case) -> bool:
-    return _asked(case).get("TransMode") == _ROAD and "VehType" not in _asked(case)
-
-
-def _rail_or_air_without_document(case: Case) -> bool:
-    return _asked(case).get("TransMode") in _RAIL_OR_AIR and "TransDocNo" not in _asked(case)
-
-
-def _same_pin_no_distance(case: Case) -> bool:
-    return is_computed(case.document) and len(set(_pins(case.document))) == 1
-
-
 def _absurd_distance(case: Case) -> bool:
-    same = len(set(_pins(case.document))) == 1
-    return distance_km(case.document) > (SAME_PIN_KM_MAX if same else DISTANCE_KM_MAX)
+    return distance_km(case.document) > DISTANCE_KM_MAX
 
 
 REFUSALS: Final[tuple[Refused, ...]] = (
-    Refused("4010", _is_note, "No e-way bill is made for a credit or debit note."),
-    Refused("4009", _services_only, "No item is goods: an e-way bill needs one at least."),
     Refused("4015", _blocked, "The GSTIN is blocked for e-way bills, because returns are missing."),
-    Refused("4019", _nobody_transports, "The transporter id is needed when there is no vehicle and no mode."),
-    Refused("4028", _vehicle_without_mode, "The mode of transport is needed with a vehicle number."),
-    Refused("4011", _road_without_vehicle, "Transport by road needs the vehicle number."),
-    Refused("4022", _road_without_vehicle_type, "Transport by road needs the type of vehicle."),
-    Refused("4012", _rail_or_air_without_document, "Transport by rail or air needs the transport document number."),
-    Refused("4029", _same_pin_no_distance, "Both ends have the same PIN code: the distance cannot be 0."),
     Refused("4013", _absurd_distance, "The distance is too high or too low for the two PIN codes."),
 )

@@ -1,7 +1,8 @@
-"""What the portal refuses in a document that passes the schema: a table of code, predicate and sentence.
+"""What the portal refuses in a document that passes the schema.
 
-The predicate says whether the rule is *broken*. The table is data on purpose: the full set of the portal's rules can
-take its place without a change elsewhere. Codes are the published ones; the sentences are ours.
+Two tables are asked. What can be seen in the document itself is told by the rows of `gateway.domain.rules`, as far as
+they have a code of the portal. What only the portal can know, from its master of taxpayers and from who is calling, is
+told by the rows here: code, predicate and sentence. The codes are the published ones; the sentences are ours.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+from gateway.codes import code_lists
+from gateway.domain import rules
+from gateway.domain.faults import Fault
 from gateway.domain.identifiers import UNREGISTERED
 from gateway.domain.invoice import Invoice
 from gateway.sandbox import master
 from gateway.sandbox.master import Taxpayer
 
 _SEZ_SUPPLIES: Final = ("SEZWP", "SEZWOP")
-_EXPORTS: Final = ("EXPWP", "EXPWOP")
+_EWAY_BILLS: Final = "GSP-EWB-"
+"""Rules about the e-way bill: the document is registered all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class Case:
     today: date
     seller: Taxpayer | None
     buyer: Taxpayer | None
+    verdict: rules.Verdict
 
     @property
     def supply(self) -> str:
@@ -45,13 +51,24 @@ class Case:
 
 def case_of(document: Mapping[str, Any], invoice: Invoice, *, caller: str, today: date) -> Case:
     """The case of a document, with both parties looked up in the master."""
+    seller = master.find(invoice.seller_gstin)
     return Case(
         document=document,
         invoice=invoice,
         caller=caller,
         today=today,
-        seller=master.find(invoice.seller_gstin),
+        seller=seller,
         buyer=master.find(invoice.buyer_gstin),
+        verdict=rules.check(document, context=_context(seller, today=today)),
+    )
+
+
+def _context(seller: Taxpayer | None, *, today: date) -> rules.Context:
+    return rules.Context(
+        on=today,
+        lists=code_lists(),
+        route_enforces_check_digit=False,
+        seller_in_sez=seller is not None and seller.kind == master.SEZ_DEVELOPER,
     )
 
 
@@ -64,8 +81,20 @@ class Rule(NamedTuple):
 
 
 def check(case: Case) -> list[tuple[str, str]]:
-    """The code and sentence of every rule that the case breaks, in the order of the table."""
-    return [(rule.code, rule.sentence) for rule in RULES if rule.broken(case)]
+    """The code and sentence of every rule that the case breaks: those of this table first, e-way bills left out."""
+    known = [(rule.code, rule.sentence) for rule in RULES if rule.broken(case)]
+    return known + [_told(fault) for fault in case.verdict.errors if not fault.code.startswith(_EWAY_BILLS)]
+
+
+def eway_bill_faults(case: Case) -> list[tuple[str, str]]:
+    """The code and sentence of everything that keeps an e-way bill from being made, for all that can be seen."""
+    found = (*case.verdict.errors, *case.verdict.warnings)
+    return [_told(fault) for fault in found if fault.portal_code and fault.code.startswith(_EWAY_BILLS)]
+
+
+def _told(fault: Fault) -> tuple[str, str]:
+    """A finding as the portal tells it. One without a code of its own would be none of the portal's."""
+    return fault.portal_code or "5002", f"{fault.at or '/'}: {fault.message}"
 
 
 def _caller_may_not_report(case: Case) -> bool:
@@ -77,19 +106,6 @@ def _operator_is_no_tax_collector(case: Case) -> bool:
     return case.operator == case.caller != case.invoice.seller_gstin and (
         operator is None or operator.kind != master.TAX_COLLECTOR
     )
-
-
-def _date_in_the_future(case: Case) -> bool:
-    return case.invoice.doc_date > case.today
-
-
-def _line_number_repeated(case: Case) -> bool:
-    numbers = [int(line["SlNo"]) for line in case.document["ItemList"]]
-    return len(set(numbers)) < len(numbers)
-
-
-def _seller_is_buyer(case: Case) -> bool:
-    return case.invoice.seller_gstin == case.invoice.buyer_gstin
 
 
 def _seller_is_sez_unit(case: Case) -> bool:
@@ -133,18 +149,6 @@ def _before_registration_of_cancelled(case: Case) -> bool:
     return buyer is not None and buyer.registered is not None and case.invoice.doc_date < buyer.registered
 
 
-def _unregistered_buyer_at_home(case: Case) -> bool:
-    return case.invoice.buyer_gstin == UNREGISTERED and case.supply not in (*_EXPORTS, "DEXP")
-
-
-def _unregistered_deemed_export(case: Case) -> bool:
-    return case.invoice.buyer_gstin == UNREGISTERED and case.supply == "DEXP"
-
-
-def _registered_export_buyer(case: Case) -> bool:
-    return case.invoice.buyer_gstin != UNREGISTERED and case.supply in _EXPORTS
-
-
 def _sez_buyer_outside_sez_supply(case: Case) -> bool:
     return case.supply == "B2B" and case.buyer is not None and case.buyer.in_sez
 
@@ -153,39 +157,21 @@ def _sez_supply_to_another(case: Case) -> bool:
     return case.supply in _SEZ_SUPPLIES and case.buyer is not None and not case.buyer.in_sez
 
 
-def _seller_state_differs(case: Case) -> bool:
-    seller = case.document["SellerDtls"]
-    return int(seller["Stcd"]) != int(seller["Gstin"][:2])
-
-
-def _buyer_state_differs(case: Case) -> bool:
-    buyer = case.document["BuyerDtls"]
-    return case.buyer is not None and int(buyer["Stcd"]) != int(buyer["Gstin"][:2])
-
-
 RULES: Final[tuple[Rule, ...]] = (
     Rule("2169", _caller_may_not_report, "Only the supplier, or the e-commerce operator, may ask for this IRN."),
     Rule("2195", _operator_is_no_tax_collector, "The e-commerce operator's GSTIN is not of type TCS."),
-    Rule("2163", _date_in_the_future, "The document date is after today."),
-    Rule("2233", _line_number_repeated, "An item's serial number is used more than once."),
-    Rule("2211", _seller_is_buyer, "Supplier GSTIN and recipient GSTIN are the same."),
     Rule("2231", _seller_is_sez_unit, "The supplier is a SEZ unit and cannot report e-invoices."),
     Rule("3029", _seller_not_active, "The supplier GSTIN is not active."),
-    Rule("2258", _seller_state_differs, "The supplier's state code does not agree with its GSTIN."),
     Rule("3028", _buyer_unknown, "The recipient GSTIN is not valid."),
     Rule("3074", _after_cancellation, "The recipient GSTIN was cancelled before the document date."),
     Rule("3075", _cancelled_on_an_unknown_day, "The recipient GSTIN is cancelled and the date is not known."),
     Rule("3076", _buyer_inactive, "The recipient GSTIN is inactive."),
     Rule("3077", _before_registration_of_cancelled, "The document is older than the cancelled recipient's GSTIN."),
     Rule("3079", _before_registration, "The document is older than the recipient's registration."),
-    Rule("2212", _unregistered_buyer_at_home, "The recipient cannot be URP for this type of supply."),
-    Rule("2171", _unregistered_deemed_export, "The recipient cannot be URP for a deemed export."),
-    Rule("2248", _registered_export_buyer, "The recipient has to be URP for an export."),
     Rule(
         "2246",
         _sez_buyer_outside_sez_supply,
         "The recipient is in a SEZ: the type of supply has to be SEZWP or SEZWOP.",
     ),
     Rule("2247", _sez_supply_to_another, "The recipient is not in a SEZ."),
-    Rule("2265", _buyer_state_differs, "The recipient's state code does not agree with its GSTIN."),
 )

@@ -42,52 +42,72 @@ def _codes(document: dict[str, Any], *, caller: str | None = None) -> list[str]:
     return [code for code, _ in rules.check(_case(document, caller=caller))]
 
 
-def _sold_by(taxpayer: master.Taxpayer) -> dict[str, Any]:
-    return _with(PLAIN, SellerDtls__Gstin=taxpayer.gstin, SellerDtls__Stcd=taxpayer.gstin[:2])
+PINS = {"07": 110001, "24": 380001, "27": 400001, "29": 560001, "33": 600001}
 
 
-def _bought_by(taxpayer: master.Taxpayer, **changes: Any) -> dict[str, Any]:
-    return _with(PLAIN, BuyerDtls__Gstin=taxpayer.gstin, BuyerDtls__Stcd=taxpayer.gstin[:2], **changes)
+def _at_home(gstin: str) -> dict[str, Any]:
+    """The members of a party's block that belong to the state of its GSTIN."""
+    return {"Gstin": gstin, "Stcd": gstin[:2], "Pin": PINS[gstin[:2]]}
 
 
-REPEATED_LINE = PLAIN | {"ItemList": [PLAIN["ItemList"][0], {**PLAIN["ItemList"][0], "SlNo": "01"}]}
-UNREGISTERED = _with(PLAIN, BuyerDtls__Gstin="URP")
+def _party(document: dict[str, Any], block: str, gstin: str, **changes: Any) -> dict[str, Any]:
+    return _with(document, **{f"{block}__{name}": value for name, value in _at_home(gstin).items()}, **changes)
+
+
+def _sold_by(taxpayer: master.Taxpayer, document: dict[str, Any] = PLAIN) -> dict[str, Any]:
+    return _party(document, "SellerDtls", taxpayer.gstin, BuyerDtls__Pos=taxpayer.gstin[:2])
+
+
+def _bought_by(taxpayer: master.Taxpayer, document: dict[str, Any] = PLAIN, **changes: Any) -> dict[str, Any]:
+    return _party(document, "BuyerDtls", taxpayer.gstin, **changes)
+
+
+def _taxed_between_states() -> dict[str, Any]:
+    line = {name: value for name, value in PLAIN["ItemList"][0].items() if name not in {"CgstAmt", "SgstAmt"}}
+    totals = {"AssVal": 2500, "IgstVal": 450, "TotInvVal": 2950}
+    return PLAIN | {"ItemList": [{**line, "IgstAmt": 450}], "ValDtls": totals}
+
+
+IGST = _taxed_between_states()
+TWICE = {name: 2 * value for name, value in PLAIN["ValDtls"].items()}
+REPEATED_LINE = PLAIN | {"ItemList": [PLAIN["ItemList"][0], {**PLAIN["ItemList"][0], "SlNo": "01"}], "ValDtls": TWICE}
+ABROAD = {"Gstin": "URP", "Stcd": "96", "Pos": "96", "Pin": 999999}
+EXPORT = _with(IGST, TranDtls__SupTyp="EXPWP", **{f"BuyerDtls__{name}": value for name, value in ABROAD.items()})
 
 BROKEN = [
     (_with(PLAIN, DocDtls__Dt="21/11/2026"), "2163"),
     (REPEATED_LINE, "2233"),
     (_with(PLAIN, BuyerDtls__Gstin=SELLER), "2211"),
+    (_with(PLAIN, SellerDtls__Stcd="27", SellerDtls__Pin=400001), "2258"),
+    (_with(PLAIN, BuyerDtls__Gstin="URP"), "2212"),
+    (_with(EXPORT, BuyerDtls__Gstin=master.ACTIVE_BUYER.gstin), "2248"),
     (_sold_by(master.SEZ_UNIT_TAXPAYER), "2231"),
     (_sold_by(master.CANCELLED_TAXPAYER), "3029"),
     (_sold_by(master.SUSPENDED_TAXPAYER), "3029"),
     (_sold_by(master.INACTIVE_TAXPAYER), "3029"),
-    (_with(PLAIN, SellerDtls__Stcd="27"), "2258"),
     (_with(PLAIN, BuyerDtls__Gstin="29abcde"), "3028"),
     (_bought_by(master.CANCELLED_TAXPAYER), "3074"),
     (_bought_by(master.UNDATED_CANCELLED_TAXPAYER), "3075"),
     (_bought_by(master.INACTIVE_TAXPAYER), "3076"),
     (_bought_by(master.CANCELLED_TAXPAYER, DocDtls__Dt="30/06/2017"), "3077"),
     (_bought_by(master.NEW_TAXPAYER, DocDtls__Dt="31/03/2026"), "3079"),
-    (UNREGISTERED, "2212"),
-    (_with(UNREGISTERED, TranDtls__SupTyp="DEXP"), "2171"),
-    (_with(PLAIN, TranDtls__SupTyp="EXPWOP"), "2248"),
     (_bought_by(master.SEZ_UNIT_TAXPAYER), "2246"),
     (_bought_by(master.SEZ_DEVELOPER_TAXPAYER), "2246"),
-    (_with(PLAIN, TranDtls__SupTyp="SEZWP"), "2247"),
-    (_with(PLAIN, BuyerDtls__Stcd="27"), "2265"),
+    (_with(IGST, TranDtls__SupTyp="SEZWP"), "2247"),
+    (_sold_by(master.SEZ_DEVELOPER_TAXPAYER), "2174"),
 ]
 
 HELD = [
     PLAIN,
     _with(PLAIN, DocDtls__Dt="20/11/2026"),
     _sold_by(master.ACTIVE_SELLER),
-    _sold_by(master.SEZ_DEVELOPER_TAXPAYER),
+    _sold_by(master.SEZ_DEVELOPER_TAXPAYER, IGST),
     _bought_by(master.ACTIVE_BUYER),
     _bought_by(master.SUSPENDED_TAXPAYER),
     _bought_by(master.CANCELLED_TAXPAYER, DocDtls__Dt="31/03/2024"),
     _bought_by(master.NEW_TAXPAYER),
-    _bought_by(master.SEZ_UNIT_TAXPAYER, TranDtls__SupTyp="SEZWOP"),
-    _with(UNREGISTERED, TranDtls__SupTyp="EXPWOP"),
+    _bought_by(master.SEZ_UNIT_TAXPAYER, IGST, TranDtls__SupTyp="SEZWOP"),
+    EXPORT,
     _with(PLAIN, TranDtls__SupTyp="DEXP"),
     _with(PLAIN, SellerDtls__Gstin="29AWGPV7107B1Z1"),
 ]
@@ -108,7 +128,7 @@ def test_a_document_just_within_the_rules_is_taken(document: dict[str, Any]) -> 
 def test_every_row_of_the_table_bites() -> None:
     """No rule is there that no case here breaks."""
     told = {code for _, code in BROKEN} | {"2169", "2195"}
-    assert told == {rule.code for rule in rules.RULES}
+    assert {rule.code for rule in rules.RULES} <= told
 
 
 def test_only_the_seller_or_its_marketplace_may_report() -> None:
@@ -117,12 +137,15 @@ def test_only_the_seller_or_its_marketplace_may_report() -> None:
     assert _codes(PLAIN, caller=master.ACTIVE_BUYER.gstin) == ["2169"]
     assert _codes(_with(PLAIN, TranDtls__EcmGstin=collector), caller=collector) == []
     stranger = master.ACTIVE_BUYER.gstin
-    assert _codes(_with(PLAIN, TranDtls__EcmGstin=stranger), caller=stranger) == ["2195"]
+    assert set(_codes(_with(PLAIN, TranDtls__EcmGstin=stranger), caller=stranger)) == {"2195"}
+    collector_of_no_tax = f"{stranger[:13]}C{stranger[14:]}"
+    assert _codes(_with(PLAIN, TranDtls__EcmGstin=collector_of_no_tax), caller=collector_of_no_tax) == ["2195"]
 
 
 def test_all_broken_rules_are_told_at_once() -> None:
-    """Two faults, two codes, in the order of the table."""
-    assert _codes(_with(PLAIN, DocDtls__Dt="21/11/2026", SellerDtls__Stcd="27")) == ["2163", "2258"]
+    """Two faults of the document and one of the master: three codes, the master's first."""
+    wrong = _with(_bought_by(master.SEZ_UNIT_TAXPAYER), DocDtls__Dt="21/11/2026", BuyerDtls__Stcd="27")
+    assert _codes(wrong) == ["2246", "2163", "2265", "3039"]
 
 
 # E-way bills ----------------------------------------------------------------------------------------------------------
@@ -133,8 +156,7 @@ def _ewb(**changes: Any) -> dict[str, Any]:
 
 
 def _buyer_blocked() -> dict[str, Any]:
-    blocked = master.EWB_BLOCKED_TAXPAYER.gstin
-    return _with(WITH_EWB, BuyerDtls__Gstin=blocked, BuyerDtls__Stcd=blocked[:2])
+    return _bought_by(master.EWB_BLOCKED_TAXPAYER, WITH_EWB)
 
 
 SAME_PIN = _with(WITH_EWB, ShipDtls__Pin=WITH_EWB["SellerDtls"]["Pin"])
@@ -142,7 +164,7 @@ NOT_MADE = [
     (_with(WITH_EWB, DocDtls__Typ="CRN"), "4010"),
     (PLAIN | {"EwbDtls": WITH_EWB["EwbDtls"]}, "4009"),
     (_buyer_blocked(), "4015"),
-    (_ewb(VehNo=None, TransMode=None, TransId=None), "4019"),
+    (_ewb(VehNo=None, TransMode=None, TransId=None, TransDocNo=None), "4019"),
     (_ewb(TransMode=None), "4028"),
     (_ewb(VehNo=None), "4011"),
     (_ewb(VehType=None), "4022"),
@@ -153,7 +175,7 @@ NOT_MADE = [
 ]
 MADE = [
     WITH_EWB,
-    _ewb(VehNo=None, TransMode=None, VehType=None),
+    _ewb(VehNo=None, TransMode=None, VehType=None, TransDocNo=None),
     _ewb(TransMode="2", VehNo=None),
     _ewb(Distance=0),
     _ewb(Distance=3000),
@@ -175,7 +197,7 @@ def test_an_eway_bill_is_made_where_nothing_speaks_against_it(document: dict[str
 
 def test_every_refusal_of_an_eway_bill_bites() -> None:
     """No row is there that no case here meets."""
-    assert {code for _, code in NOT_MADE} == {row.code for row in ewaybills.REFUSALS}
+    assert {row.code for row in ewaybills.REFUSALS} <= {code for _, code in NOT_MADE}
 
 
 @pytest.mark.parametrize(
