@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from gateway.domain.identifiers import UNREGISTERED, is_gstin
 from gateway.domain.rules.context import Context
-from gateway.domain.rules.line import Line
+from gateway.domain.rules.line import Line, is_service
 from gateway.domain.rules.mending import SUMS, Mended, added, document_total, mend
 from gateway.domain.rules.reading import day, entries, part, state, text
 from gateway.domain.rules.taxation import Taxation
@@ -130,14 +130,21 @@ class Case:
         return part(self.document.get("ExpDtls"))
 
     @cached_property
-    def ewb(self) -> Mapping[str, Any]:
-        """EwbDtls."""
-        return part(self.document.get("EwbDtls"))
-
-    @cached_property
     def asks_for_ewb(self) -> bool:
         """Whether an e-way bill is asked for."""
         return isinstance(self.document.get("EwbDtls"), dict)
+
+    @cached_property
+    def services_only(self) -> bool:
+        """Whether all lines are services, as far as their codes say."""
+        return bool(self.lines) and all(line.hsn is not None and is_service(line.hsn) for line in self.lines)
+
+    @cached_property
+    def ewb(self) -> Mapping[str, Any] | None:
+        """EwbDtls of a document that can have an e-way bill; None when none is asked for, or none can be made."""
+        if not self.asks_for_ewb or self.doc_type in NOTES or self.services_only:
+            return None
+        return part(self.document.get("EwbDtls"))
 
     @cached_property
     def supply(self) -> str | None:

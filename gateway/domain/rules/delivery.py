@@ -17,18 +17,18 @@ _SOURCE: Final = "GSTN advisories of 20-05-2026 and 17-06-2026"
 
 def receiver_is_missing(_: Case, case: Case) -> bool:
     """A place of delivery without a GSTIN."""
-    return case.asks_for_ewb and case.ship.present and "Gstin" not in case.ship.raw
+    return case.ewb is not None and case.ship.present and "Gstin" not in case.ship.raw
 
 
 def receiver_is_the_buyer(_: Case, case: Case) -> bool:
     """A place of delivery that has the buyer's GSTIN is none of its own."""
-    return case.asks_for_ewb and case.ship.gstin_state is not None and case.ship.gstin == case.buyer.gstin
+    return case.ewb is not None and case.ship.gstin_state is not None and case.ship.gstin == case.buyer.gstin
 
 
 def receiver_state_differs(_: Case, case: Case) -> bool:
     """Stcd is not the state of the receiver's GSTIN."""
     states = (case.ship.gstin_state, case.ship.state)
-    return case.asks_for_ewb and None not in states and states[0] != states[1]
+    return case.ewb is not None and None not in states and states[0] != states[1]
 
 
 def _state_of_receiver(case: Case) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from gateway.domain.rules.reading import NOUGHT, amount
 
+_SERVICES: Final = "99"
+"""What the HSN codes of services begin with; no goods begin so."""
 _HSN: Final = re.compile(r"(?:[0-9]{2}){2,4}", re.ASCII)
 _SERIAL_DIGITS_MAX: Final = 6
 _OPTIONAL: Final = (
@@ -94,6 +96,11 @@ class Line:
     def cesses(self) -> Decimal:
         """Cess and state cess of the line, by value and by quantity."""
         return self.cess + self.cess_fixed + self.state_cess + self.state_cess_fixed
+
+
+def is_service(hsn: str) -> bool:
+    """Whether an HSN code is one of services."""
+    return hsn.startswith(_SERVICES)
 
 
 def _serial(value: Any) -> int | None:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from gateway.domain.rules.case import Case
-from gateway.domain.rules.line import Line
+from gateway.domain.rules.line import Line, is_service
 from gateway.domain.rules.patches import mended_line, put
 from gateway.domain.rules.reading import amount, text, written
 from gateway.domain.rules.row import Patch, Rule, Scope, Severity
@@ -15,8 +15,6 @@ from gateway.domain.rules.tolerance import RUPEE_BEYOND_THE_WHOLE
 
 SERIAL_MAX: Final = 999_999
 """The largest serial number: six digits (INV-01)."""
-_SERVICES: Final = "99"
-"""What the HSN codes of services begin with; no goods begin so."""
 _SHORT_HSN: Final = 4
 
 
@@ -27,12 +25,12 @@ def serial_is_repeated(line: Line, case: Case) -> bool:
 
 def service_is_goods(line: Line, _: Case) -> bool:
     """Called a service, with the HSN of goods."""
-    return line.hsn is not None and line.service == "Y" and not line.hsn.startswith(_SERVICES)
+    return line.hsn is not None and line.service == "Y" and not is_service(line.hsn)
 
 
 def goods_are_service(line: Line, _: Case) -> bool:
     """Called goods, with the HSN of a service."""
-    return line.hsn is not None and line.service == "N" and line.hsn.startswith(_SERVICES)
+    return line.hsn is not None and line.service == "N" and is_service(line.hsn)
 
 
 def hsn_is_short(line: Line, case: Case) -> bool:
@@ -76,7 +74,7 @@ def origin_is_unknown(line: Line, case: Case) -> bool:
 
 
 def _is_goods(line: Line) -> bool:
-    return line.service == "N" and not (line.hsn is not None and line.hsn.startswith(_SERVICES))
+    return line.service == "N" and not (line.hsn is not None and is_service(line.hsn))
 
 
 def _free_number(line: Line, case: Case) -> Patch | None:

@@ -54,18 +54,14 @@ def sgst_differs(line: Line, case: Case) -> bool:
 
 def halves_differ(line: Line, case: Case) -> bool:
     """CGST and SGST differ by more than a rupee, and neither is told to differ from its half of the rate."""
-    if not _has_halves(line, case) or abs(line.cgst - line.sgst) <= RUPEE:
-        return False
-    return not cgst_differs(line, case) and not sgst_differs(line, case)
+    return _are_near_their_halves(line, case) and abs(line.cgst - line.sgst) > RUPEE
 
 
 def halves_differ_a_little(line: Line, case: Case) -> bool:
     """CGST and SGST differ by up to a rupee."""
-    return (
-        _has_halves(line, case)
-        and abs(line.cgst - line.sgst) <= RUPEE
-        and not TO_THE_PAISA.accepts(line.cgst, line.sgst)
-    )
+    if not _are_near_their_halves(line, case) or abs(line.cgst - line.sgst) > RUPEE:
+        return False
+    return not TO_THE_PAISA.accepts(line.cgst, line.sgst)
 
 
 def igst_differs(line: Line, case: Case) -> bool:
@@ -101,6 +97,10 @@ def _has_state_tax(line: Line) -> bool:
 
 def _has_halves(line: Line, case: Case) -> bool:
     return case.taxation.intra is True and _has_state_tax(line) and not line.igst
+
+
+def _are_near_their_halves(line: Line, case: Case) -> bool:
+    return _has_halves(line, case) and not cgst_differs(line, case) and not sgst_differs(line, case)
 
 
 def _is_halved(line: Line, case: Case) -> bool:

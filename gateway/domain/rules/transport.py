@@ -17,7 +17,6 @@ AIR: Final = "3"
 SHIP: Final = "4"
 _REGULAR: Final = "R"
 _OVERSIZED: Final = "O"
-_SERVICES: Final = "99"
 
 
 def on_a_note(_: Case, case: Case) -> bool:
@@ -27,77 +26,80 @@ def on_a_note(_: Case, case: Case) -> bool:
 
 def without_goods(_: Case, case: Case) -> bool:
     """An e-way bill for services alone."""
-    codes = [line.hsn for line in case.lines]
-    return case.asks_for_ewb and bool(codes) and all(code is not None and code.startswith(_SERVICES) for code in codes)
+    return case.asks_for_ewb and case.doc_type not in NOTES and case.services_only
 
 
 def nobody_transports(_: Case, case: Case) -> bool:
     """Neither a mode nor a vehicle nor a document nor a transporter."""
-    return case.asks_for_ewb and not case.ewb.keys() & {"TransMode", "VehNo", "TransDocNo", "TransId"}
+    return case.ewb is not None and not _has(case, "TransMode", "VehNo", "TransDocNo", "TransId")
 
 
 def mode_is_missing(_: Case, case: Case) -> bool:
     """A vehicle or a transport document without a mode."""
-    return "TransMode" not in case.ewb and bool(case.ewb.keys() & {"VehNo", "TransDocNo"})
+    return case.ewb is not None and "TransMode" not in case.ewb and _has(case, "VehNo", "TransDocNo")
 
 
 def road_without_vehicle(_: Case, case: Case) -> bool:
     """By road, in no vehicle."""
-    return _mode(case) == ROAD and "VehNo" not in case.ewb
+    return _mode(case) == ROAD and not _has(case, "VehNo")
 
 
 def road_without_kind(_: Case, case: Case) -> bool:
     """By road, in a vehicle of no kind."""
-    return _mode(case) == ROAD and "VehType" not in case.ewb
+    return _mode(case) == ROAD and not _has(case, "VehType")
 
 
 def rail_or_air_without_number(_: Case, case: Case) -> bool:
     """By rail or air, without the number of the transport document."""
-    return _mode(case) in (RAIL, AIR) and "TransDocNo" not in case.ewb
+    return _mode(case) in (RAIL, AIR) and not _has(case, "TransDocNo")
 
 
 def rail_or_air_without_date(_: Case, case: Case) -> bool:
     """By rail or air, without the date of the transport document."""
-    return _mode(case) in (RAIL, AIR) and "TransDocDt" not in case.ewb
+    return _mode(case) in (RAIL, AIR) and not _has(case, "TransDocDt")
 
 
 def ship_without_either(_: Case, case: Case) -> bool:
     """By ship, with neither vehicle nor transport document."""
-    return _mode(case) == SHIP and not case.ewb.keys() & {"VehNo", "TransDocNo"}
+    return _mode(case) == SHIP and not _has(case, "VehNo", "TransDocNo")
 
 
 def ship_as_regular(_: Case, case: Case) -> bool:
     """By ship, in a regular vehicle."""
-    return _mode(case) == SHIP and case.ewb.get("VehType") == _REGULAR
+    return _mode(case) == SHIP and (case.ewb or {}).get("VehType") == _REGULAR
 
 
 def oversized_by_rail_or_air(_: Case, case: Case) -> bool:
     """Over-dimensional cargo by rail or air."""
-    return _mode(case) in (RAIL, AIR) and case.ewb.get("VehType") == _OVERSIZED
+    return _mode(case) in (RAIL, AIR) and (case.ewb or {}).get("VehType") == _OVERSIZED
 
 
 def transport_is_in_the_future(_: Case, case: Case) -> bool:
     """The transport document is dated after today."""
-    on = day(case.ewb.get("TransDocDt"))
+    on = day((case.ewb or {}).get("TransDocDt"))
     return on is not None and on > case.context.on
 
 
 def transport_is_before_the_document(_: Case, case: Case) -> bool:
     """The transport document is older than the invoice."""
-    on = day(case.ewb.get("TransDocDt"))
+    on = day((case.ewb or {}).get("TransDocDt"))
     return on is not None and case.doc_date is not None and on < case.doc_date
 
 
 def transporter_is_mistyped(_: Case, case: Case) -> bool:
     """The transporter's id has a wrong last character, and the route minds."""
-    transporter = text(case.ewb.get("TransId"))
+    transporter = text((case.ewb or {}).get("TransId"))
     if transporter is None or not case.context.route_enforces_check_digit:
         return False
     return is_gstin(transporter) and not gstin_check_digit_holds(transporter)
 
 
+def _has(case: Case, *names: str) -> bool:
+    return not (case.ewb or {}).keys().isdisjoint(names)
+
+
 def _mode(case: Case) -> str | None:
-    return text(case.ewb.get("TransMode"))
+    return text((case.ewb or {}).get("TransMode"))
 
 
 RULES: Final = (

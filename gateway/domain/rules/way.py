@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from gateway.domain.rules.case import ABROAD, EXPORTS, Case
-from gateway.domain.rules.eway_bill import eway_bill_row, without_ewb
+from gateway.domain.rules.eway_bill import eway_bill_row
 from gateway.domain.rules.reading import amount
 from gateway.domain.rules.supply import PIN_ABROAD
 
@@ -25,13 +25,13 @@ def no_distance_within_a_pin(_: Case, case: Case) -> bool:
 
 def too_far_within_a_pin(_: Case, case: Case) -> bool:
     """Further than a PIN code is wide."""
-    distance = amount(case.ewb.get("Distance"))
+    distance = amount((case.ewb or {}).get("Distance"))
     return distance is not None and SAME_PIN_KM_MAX < distance <= DISTANCE_KM_MAX and _within_a_pin(case)
 
 
 def too_far(_: Case, case: Case) -> bool:
     """Further than the portal takes."""
-    distance = amount(case.ewb.get("Distance"))
+    distance = amount((case.ewb or {}).get("Distance"))
     return distance is not None and distance > DISTANCE_KM_MAX
 
 
@@ -42,7 +42,7 @@ def no_distance_abroad(_: Case, case: Case) -> bool:
 
 def document_is_too_old(_: Case, case: Case) -> bool:
     """The document is older than 180 days."""
-    return case.asks_for_ewb and case.doc_date is not None and case.context.on - case.doc_date > DOCUMENT_AGE_MAX
+    return case.ewb is not None and case.doc_date is not None and case.context.on - case.doc_date > DOCUMENT_AGE_MAX
 
 
 def export_without_a_port(_: Case, case: Case) -> bool:
@@ -52,7 +52,7 @@ def export_without_a_port(_: Case, case: Case) -> bool:
 
 def delivery_abroad(_: Case, case: Case) -> bool:
     """Within the country, the way ends at a state."""
-    return case.asks_for_ewb and case.ship.state == ABROAD
+    return case.ewb is not None and case.ship.state == ABROAD
 
 
 def delivery_without_pin(_: Case, case: Case) -> bool:
@@ -62,7 +62,7 @@ def delivery_without_pin(_: Case, case: Case) -> bool:
 
 def dispatch_abroad(_: Case, case: Case) -> bool:
     """Within the country, the way begins in a state."""
-    return case.asks_for_ewb and case.dispatch.state == ABROAD
+    return case.ewb is not None and case.dispatch.state == ABROAD
 
 
 def dispatch_without_pin(_: Case, case: Case) -> bool:
@@ -71,11 +71,11 @@ def dispatch_without_pin(_: Case, case: Case) -> bool:
 
 
 def _exports(case: Case) -> bool:
-    return case.asks_for_ewb and case.supply in EXPORTS
+    return case.ewb is not None and case.supply in EXPORTS
 
 
 def _is_computed(case: Case) -> bool:
-    distance = amount(case.ewb.get("Distance"))
+    distance = amount((case.ewb or {}).get("Distance"))
     return distance is not None and not distance
 
 
@@ -132,7 +132,6 @@ RULES: Final = (
         portal_code=None,
         source="NIC, e-way bill system: 180 days",
         valid_from=date(2025, 1, 1),
-        fix=without_ewb,
     ),
     eway_bill_row(
         "20",
