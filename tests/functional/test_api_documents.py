@@ -18,6 +18,7 @@ from gateway.domain.calendar import write_instant
 from gateway.domain.operations import Environment, Lane
 from gateway.domain.settlement import Event
 from gateway.ports import Seller
+from gateway.sandbox import master
 from gateway.services import access
 from tests.support import START
 from tests.support_api import (
@@ -46,10 +47,10 @@ def irn_of(sent: dict[str, Any], *, year: str = "2026-27") -> str:
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 
-def sold_to_oneself() -> dict[str, Any]:
-    """A document that only the portal refuses: the buyer is the seller (2211)."""
+def sold_into_a_zone() -> dict[str, Any]:
+    """A document that only the portal refuses: it knows that the buyer is in a special economic zone (2246)."""
     sent = document()
-    sent["BuyerDtls"]["Gstin"] = SELLER
+    sent["BuyerDtls"]["Gstin"] = master.SEZ_UNIT_TAXPAYER.gstin
     return sent
 
 
@@ -88,7 +89,7 @@ def test_an_invoice_is_registered(stack: Stack) -> None:
 def test_an_amount_is_never_a_float(stack: Stack) -> None:
     """The largest legal amount comes back with every digit."""
     sent = document()
-    sent["ValDtls"]["TotInvVal"] = strict_json.read(b"99999999999999.99")
+    sent["ValDtls"] |= strict_json.read(b'{"OthChrg":99999999997049.99,"TotInvVal":99999999999999.99}')
     assert b'"total":99999999999999.99' in stack.post(sent).content
 
 
@@ -237,22 +238,22 @@ def test_a_lost_announcement_costs_a_look(stack: Stack, monkeypatch: pytest.Monk
 
 def test_the_portal_s_refusal_is_422_with_its_own_code(stack: Stack) -> None:
     """An authority's No is no failure of ours: its code and its words come through as they are."""
-    problem = refused(stack.post(sold_to_oneself()), 422, "portal-refused")
-    assert (problem["portal_code"], problem["errors"][0]["portal_code"]) == ("2211", "2211")
-    assert problem["detail"] == "Supplier GSTIN and recipient GSTIN are the same."
+    problem = refused(stack.post(sold_into_a_zone()), 422, "portal-refused")
+    assert (problem["portal_code"], problem["errors"][0]["portal_code"]) == ("2246", "2246")
+    assert problem["detail"] == "The recipient is in a SEZ: the type of supply has to be SEZWP or SEZWOP."
     operation = stack.get(f"/operations/{problem['operation_id']}").json()
-    assert (operation["status"], operation["portal_code"]) == ("rejected", "2211")
+    assert (operation["status"], operation["portal_code"]) == ("rejected", "2246")
 
 
 def test_a_refused_number_may_be_used_again(stack: Stack) -> None:
     """The corrected document under the same number is a new registration."""
-    assert stack.post(sold_to_oneself()).status_code == 422
+    assert stack.post(sold_into_a_zone()).status_code == 422
     assert stack.post(document()).status_code == 201
 
 
 def test_a_refused_document_is_asked_for_again_when_it_is_sent_again(stack: Stack) -> None:
     """Nothing but a key makes a repetition of what was refused: the number was free."""
-    first, second = (refused(stack.post(sold_to_oneself()), 422, "portal-refused") for _ in range(2))
+    first, second = (refused(stack.post(sold_into_a_zone()), 422, "portal-refused") for _ in range(2))
     assert first["operation_id"] != second["operation_id"]
 
 
@@ -317,15 +318,15 @@ def test_a_refusal_after_a_lost_request_is_watched(stack: Stack) -> None:
     """Refused while an earlier request may still land: 202 `quarantined` until that is certain, then 422."""
     stack.strike("drop_before")
     key = {"Idempotency-Key": "k"}
-    assert stack.post(sold_to_oneself(), headers=key).json()["status"] == "indeterminate"
+    assert stack.post(sold_into_a_zone(), headers=key).json()["status"] == "indeterminate"
     stack.later(seconds=2)
-    told = stack.post(sold_to_oneself(), headers=key).json()
-    assert (told["status"], told["portal_code"], told["in_doubt"]) == ("quarantined", "2211", True)
+    told = stack.post(sold_into_a_zone(), headers=key).json()
+    assert (told["status"], told["portal_code"], told["in_doubt"]) == ("quarantined", "2246", True)
     assert told["settles_by"] == write_instant(START + timedelta(seconds=2, hours=24))
     assert "do not renumber" in told["advice"]
     for _ in range(3):
         stack.later(hours=8)
-    refused(stack.post(sold_to_oneself(), headers=key), 422, "portal-refused")
+    refused(stack.post(sold_into_a_zone(), headers=key), 422, "portal-refused")
 
 
 def test_a_signature_by_an_unknown_key_waits_for_the_key(stack: Stack) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.sandbox import master
 from tests.support_api import SECOND_SELLER, SELLER, Stack, document, refused, until, written
 
 ASYNC = {"Prefer": "respond-async"}
@@ -18,14 +19,14 @@ KEY = {"Idempotency-Key": "3f0c1d52"}
 def other_content(**details: Any) -> dict[str, Any]:
     """The same number with another total."""
     sent = document(**details)
-    sent["ValDtls"]["TotInvVal"] = 2951
+    sent["ValDtls"] |= {"OthChrg": 1, "TotInvVal": 2951}
     return sent
 
 
-def own_sale() -> dict[str, Any]:
-    """A document that the portal refuses: the buyer is the seller."""
+def sold_into_a_zone() -> dict[str, Any]:
+    """A document that only the portal refuses: it knows that the buyer is in a special economic zone."""
     sent = document()
-    sent["BuyerDtls"]["Gstin"] = SELLER
+    sent["BuyerDtls"]["Gstin"] = master.SEZ_UNIT_TAXPAYER.gstin
     return sent
 
 
@@ -58,13 +59,13 @@ def test_a_key_follows_its_operation(stack: Stack) -> None:
 def test_a_key_brings_a_refusal_again(stack: Stack) -> None:
     """A refused document with its key is not asked for again: the same 422, to the byte for the same request id."""
     sent = KEY | {"X-Request-Id": "mine-1"}
-    first, again = (stack.post(own_sale(), headers=sent) for _ in range(2))
+    first, again = (stack.post(sold_into_a_zone(), headers=sent) for _ in range(2))
     assert (first.status_code, again.status_code) == (422, 422)
     assert again.content == first.content
     assert stack.calls().count("generate") == 1
 
 
-@pytest.mark.parametrize("other", [other_content(), document(No="TGW/26-27/0999"), own_sale()])
+@pytest.mark.parametrize("other", [other_content(), document(No="TGW/26-27/0999"), sold_into_a_zone()])
 def test_a_key_for_another_document_is_a_mistake(stack: Stack, other: dict[str, Any]) -> None:
     """One key stands for one document: with another it is 400, and nothing is stored or sent."""
     told = stack.post(document(), headers=KEY).json()
