@@ -363,7 +363,7 @@ def test_logins_and_tokens_are_this_systems_own(lab: _Lab) -> None:
 def test_a_bill_made_with_an_irn_is_changed_here(lab: _Lab) -> None:
     """The same number in both systems: cancelled here, it no longer keeps the IRN from being cancelled."""
     document = strict_json.read((DOCUMENTS / "with_ewb.json").read_bytes())
-    document["DocDtls"]["Dt"] = "01/06/2026"
+    document["DocDtls"]["Dt"] = document["EwbDtls"]["TransDocDt"] = "01/06/2026"
     invoices = Visitor(lab.http, gstin=SELLER)
     invoices.log_in()
     registered = invoices.generate(document).data
