@@ -11,8 +11,6 @@ import idna
 
 URL_CHARACTERS_MAX: Final = 2048
 """What proxies and logs take without cutting."""
-HOST_CHARACTERS_MAX: Final = 253
-"""Of a name in the DNS (RFC 1035, without the root's dot)."""
 HTTPS_PORT: Final = 443
 HTTP_PORT: Final = 80
 PORTS: Final = frozenset({HTTPS_PORT, 8443})
@@ -26,7 +24,6 @@ _AUTHORITY: Final = re.compile(r"(\[[^\]@]*\]|[^:@\[\]]+)(?::([0-9]{1,5}))?")
 _NAME: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
 """Letters, digits and hyphens in at least two labels, the last one beginning with a letter: no IPv4 address in any form
 (`127.1`, `0x7f000001`, `017700000001`) is one, and no single word that a resolver might complete."""
-_FOREIGN_DOTS: Final = frozenset("。．｡")  # noqa: RUF001  these very characters are what IDNA takes for dots
 
 
 class Reason(StrEnum):
@@ -107,12 +104,13 @@ def _whole(path: str | None) -> str:
 
 def _name(host: str) -> str:
     """The name as the DNS has it. Raises RefusedError for whatever is no full name."""
-    if _FOREIGN_DOTS.intersection(host) or not any(map(str.isalpha, host.rpartition(".")[2])):
+    if not any(map(str.isalpha, host.rpartition(".")[2])):
         raise RefusedError(Reason.HOST)
     try:
         name = idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
     except idna.IDNAError as error:
         raise RefusedError(Reason.HOST) from error
-    if len(name) > HOST_CHARACTERS_MAX or name.count(".") != host.count(".") or _NAME.fullmatch(name) is None:
+    # The standard takes other characters for dots too, which other readers of the URL may not.
+    if name.count(".") != host.count(".") or _NAME.fullmatch(name) is None:
         raise RefusedError(Reason.HOST)
     return name

@@ -337,19 +337,29 @@ def test_a_connection_that_ended_meanwhile_costs_no_delivery() -> None:
         assert (len(receiver.received), receiver.connections) == (5, 5)
 
 
-def test_a_connection_that_ends_under_a_message_is_replaced_once() -> None:
-    """A kept connection may die just as it is used: then the message goes again, over a new one, and only once."""
+@pytest.mark.parametrize(
+    ("second", "error", "requests"),
+    [
+        (receivers.resetting, "reset", 3),
+        (cutting(b""), "protocol", 3),
+        (cutting(b"HTTP/1.1 200 OK\r\nX-"), "protocol", 2),
+    ],
+)
+def test_a_connection_that_ends_under_a_message_is_replaced_once(
+    second: receivers.Behaviour, error: str, requests: int
+) -> None:
+    """A kept connection may die just as it is used: then the message goes again over a new one, and only once.
 
-    def second_is_reset(talk: receivers.Talk) -> bool:
-        if talk.count == 1:
-            talk.say(answer(200))
-            return True
-        return receivers.resetting(talk)
+    Not so when an answer had begun: then the receiver has the message.
+    """
 
-    with receiving(second_is_reset, SECRET) as receiver, sender() as one:
+    def behave(talk: receivers.Talk) -> bool:
+        return saying(200)(talk) if talk.count == 1 else second(talk)
+
+    with receiving(behave, SECRET) as receiver, sender() as one:
         assert one.send(dispatch(receiver.url)).verdict is Verdict.DELIVERED
-        assert one.send(dispatch(receiver.url)).error == "reset"
-        assert (len(receiver.received), receiver.connections) == (3, 2)
+        assert one.send(dispatch(receiver.url)).error == error
+        assert len(receiver.received) == requests
 
 
 def test_a_connection_that_says_more_than_was_asked_is_not_kept() -> None:
