@@ -28,12 +28,26 @@ from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Bell, Clock, Directory, Health, Ids, Limiter, Sealed, Sender, Survey, Vault, token_key_context
+from gateway.ports import (
+    Archive,
+    Bell,
+    Clock,
+    Directory,
+    Health,
+    Ids,
+    Limiter,
+    Sealed,
+    Sender,
+    Survey,
+    Vault,
+    token_key_context,
+)
 from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
 from gateway.storage import migrate
+from gateway.storage.archive import SqlArchive
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
 from gateway.storage.deliveries import SqlDeliveries
@@ -109,6 +123,11 @@ class Wiring:
     def survey(self) -> Survey:
         """An operator's questions. Needs the database alone: neither keys nor Redis."""
         return SqlSurvey(self.database)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """What was sent, to be looked at again."""
+        return SqlArchive(self.database)
 
     @cached_property
     def redis(self) -> Redis:

@@ -21,6 +21,7 @@ from gateway.api import (
     pages,
     problems,
     taxpayers,
+    validation,
 )
 from gateway.api.edge import Edge
 from gateway.api.state import Expecting, State
@@ -30,6 +31,7 @@ from gateway.settings import Settings
 _CALLS: Final = (
     oauth,
     documents,
+    validation,
     operations,
     taxpayers,
     admin,

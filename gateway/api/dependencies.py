@@ -20,6 +20,9 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _WAIT_DIGITS_MAX: Final = 9
 """Of `wait=N`; what is longer is no number of seconds and is passed over."""
 _BEARER: Final = "bearer "
+ALLOWED_MAX: Final = 20
+"""Rules that one document is excused from: there are fewer that can be waived."""
+_RULE_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,19 @@ def _preferences(request: Request) -> dict[str, str]:
         name, _, value = part.partition(";")[0].partition("=")
         found.setdefault(name.strip().lower(), value.strip().strip('"'))
     return found
+
+
+def allowed(text: str) -> frozenset[str]:
+    """The codes of rules of which the caller says that the document is meant so.
+
+    `text` has them with commas. Raises Invalid for what can be no code; what stands for no rule is passed over.
+    """
+    codes = frozenset(code.strip() for code in text.split(",")) - {""}
+    if len(codes) > ALLOWED_MAX or not all(_RULE_CODE.fullmatch(code) for code in codes):
+        raise Invalid(
+            "allow-malformed", "allow is no list of rule codes.", help="Write codes as `errors` had them, with commas."
+        )
+    return codes
 
 
 def idempotency_key(request: Request) -> str | None:

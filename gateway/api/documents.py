@@ -19,6 +19,7 @@ from gateway.api.dependencies import (
     MayRegister,
     MayRegisterNotes,
     Preference,
+    allowed,
     idempotency_key,
     preference,
 )
@@ -37,7 +38,7 @@ router = APIRouter()
 _REGISTERS: Final[dict[str, Any]] = {
     "gives": {200: "RegisteredBefore", 201: "Registered", 202: "UnderWay"},
     "takes": "Document",
-    "parameters": ("Idempotency-Key", "Prefer"),
+    "parameters": ("Idempotency-Key", "Prefer", "allow"),
     "refuses": (409, 413, 415, 422, 429, 503),
 }
 _READS: Final[dict[str, Any]] = {"scope": Scope.READ, "refuses": (404, 429, 503)}
@@ -57,9 +58,9 @@ _PICTURE: Final = {"Cache-Control": "private, max-age=86400"}
     tags=["documents"],
     openapi_extra=contract.call(scope=Scope.IRN_WRITE, **_REGISTERS),
 )
-async def register_invoice(request: Request, principal: MayRegister) -> Response:
+async def register_invoice(request: Request, principal: MayRegister, allow: str = "") -> Response:
     """Register an INV-01 invoice (`INV`) with the portal and get its IRN, signed copy and signed QR code."""
-    return await _submit(request, principal, submission.INVOICES, path="/irn")
+    return await _submit(request, principal, submission.INVOICES, path="/irn", allow=allow)
 
 
 @router.post(
@@ -68,9 +69,9 @@ async def register_invoice(request: Request, principal: MayRegister) -> Response
     tags=["documents"],
     openapi_extra=contract.call(scope=Scope.CDNR_WRITE, **_REGISTERS),
 )
-async def register_note(request: Request, principal: MayRegisterNotes) -> Response:
+async def register_note(request: Request, principal: MayRegisterNotes, allow: str = "") -> Response:
     """Register an INV-01 credit or debit note (`CRN`, `DBN`)."""
-    return await _submit(request, principal, submission.NOTES, path="/cdnr")
+    return await _submit(request, principal, submission.NOTES, path="/cdnr", allow=allow)
 
 
 @router.get(
@@ -126,11 +127,13 @@ async def get_qr_svg(request: Request, principal: MayRead, irn: str) -> Response
     return Response(await state.of(request).run(qr.svg, token), media_type="image/svg+xml", headers=_PICTURE)
 
 
-async def _submit(request: Request, principal: Principal, doc_types: frozenset[str], *, path: str) -> Response:
+async def _submit(
+    request: Request, principal: Principal, doc_types: frozenset[str], *, path: str, allow: str
+) -> Response:
     """`path` is the call's own, whatever a proxy put before it: an Idempotency-Key stands for it too."""
     here = state.of(request)
     wish = preference(request, principal)
-    key = idempotency_key(request)
+    key, codes = idempotency_key(request), allowed(allow)
     raw = await body.read(
         request,
         media_type="application/json",
@@ -151,6 +154,7 @@ async def _submit(request: Request, principal: Principal, doc_types: frozenset[s
             direct=wish.direct,
             patience_seconds=min(wish.wait_seconds, here.settings.direct_patience_seconds),
             doc_types=doc_types,
+            allow=codes,
         )
         return submission.submit(asked, principal, ports=here.ports)
 
@@ -161,7 +165,7 @@ async def _submit(request: Request, principal: Principal, doc_types: frozenset[s
             settled = await _wait(here, settled, news, wish)
     if settled.id != operation_id:  # a repetition: its operation has an event of its own
         settled = await _follow(here, settled, wish)
-    return await here.run(_answer, here, settled, received.reception, request.state.request_id)
+    return await here.run(_answer, here, settled, received, request.state.request_id)
 
 
 async def _wait(here: State, operation: Operation, news: asyncio.Event, wish: Preference) -> Operation:
@@ -185,7 +189,9 @@ async def _follow(here: State, operation: Operation, wish: Preference) -> Operat
         return await _wait(here, current, news, wish)
 
 
-def _answer(here: State, done: Operation, reception: Reception, request_id: str) -> Response:
+def _answer(here: State, done: Operation, received: Received, request_id: str) -> Response:
+    reception = received.reception
+    warnings = presenting.warnings(received.warnings)
     headers = {"Idempotent-Replayed": "true"} if reception is Reception.SAME_KEY else {}
     if done.status is Status.SUCCEEDED:
         held = here.ports.ledger.by_operation(done.id)
@@ -193,10 +199,12 @@ def _answer(here: State, done: Operation, reception: Reception, request_id: str)
             raise RuntimeError(f"{done.id} succeeded without a document")
         status = 200 if reception is Reception.SAME_DOCUMENT else 201
         location = {"Location": f"/irn/{held.registration.irn}"}
-        return presenting.respond(presenting.succeeded(done, held), status=status, headers=headers | location)
+        return presenting.respond(
+            presenting.succeeded(done, held) | warnings, status=status, headers=headers | location
+        )
     if done.status in _ENDS:
         return _ended(here, done, request_id, headers)
-    return _under_way(here, done, headers)
+    return _under_way(here, done, headers, warnings)
 
 
 _ENDS: Final[Mapping[Status, tuple[int, str, str]]] = {
@@ -233,8 +241,8 @@ def _ended(here: State, done: Operation, request_id: str, headers: Mapping[str, 
     return problems.problem(status, code, message, help=help, request_id=request_id, headers=headers, facts=facts)
 
 
-def _under_way(here: State, operation: Operation, headers: Mapping[str, str]) -> Response:
-    content = presenting.operation(operation, place=enquiry.place_of(operation, ports=here.ports))
+def _under_way(here: State, operation: Operation, headers: Mapping[str, str], warnings: Mapping[str, Any]) -> Response:
+    content = presenting.operation(operation, place=enquiry.place_of(operation, ports=here.ports)) | dict(warnings)
     return presenting.respond(content, status=202, headers={**headers, "Location": f"/operations/{operation.id}"})
 
 

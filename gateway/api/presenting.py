@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from gateway.domain import canonical, retries
 from gateway.domain.calendar import write_instant
+from gateway.domain.faults import Fault
 from gateway.domain.kinds import KINDS
 from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
@@ -113,6 +114,11 @@ def read_back(registered: Registration) -> dict[str, Any]:
 def succeeded(done: Operation, held: Document) -> dict[str, Any]:
     """The answer to a registration: `status` is the operation's."""
     return document(held) | {"status": done.status.value}
+
+
+def warnings(found: Sequence[Fault]) -> dict[str, Any]:
+    """What the sender of a document should know about it, if anything."""
+    return {"warnings": [fault.as_json() for fault in found]} if found else {}
 
 
 def links(found: Operation) -> dict[str, str]:

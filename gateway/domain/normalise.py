@@ -23,6 +23,9 @@ from gateway.domain.strict_json import NUMBER_CHARACTERS_MAX
 WARNINGS_MAX: Final = 100
 """Warnings in one answer. A thousand lines with a null each have one cause; the last warning counts the rest."""
 
+UNKNOWN_MAX: Final = 100
+"""Unknown members that are told of. Only hostile documents have more, and each costs time."""
+
 _SHOWN_CHARACTERS_MAX: Final = 40
 """Characters of a value that a warning repeats: enough to recognise it, too few to carry a body into a log."""
 
@@ -207,7 +210,7 @@ class _Reader:
 
     def _tell_unknown(self, name: str, place: Place, *, at: str) -> None:
         """Once for each name and place of the form: a thousand lines with the same one have one cause."""
-        if (id(place), name) not in self._unknown:
+        if len(self._unknown) < UNKNOWN_MAX and (id(place), name) not in self._unknown:
             self._unknown.add((id(place), name))
             self.changes.append(Change("member-unknown", f"{at}/{_escaped(name)}", name, None, ()))
 

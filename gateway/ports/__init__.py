@@ -1,6 +1,7 @@
 """What the use cases need from the world, as Protocols. Adapters implement them; `gateway.wiring` chooses."""
 
 from gateway.domain.deliveries import Verdict
+from gateway.ports.archive import Archive, Stored
 from gateway.ports.budget import ErrorBudget, Spending
 from gateway.ports.calls import (
     Bell,
@@ -74,6 +75,7 @@ __all__ = [
     "Addresses",
     "Answer",
     "ApiKey",
+    "Archive",
     "Assertion",
     "Assertions",
     "Attempt",
@@ -127,6 +129,7 @@ __all__ = [
     "Session",
     "Spending",
     "Standing",
+    "Stored",
     "Survey",
     "Tokens",
     "Unsettled",

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from gateway.domain.audit import Record
+from gateway.domain.faults import Fault
 from gateway.domain.operations import Environment, HoldCause, Kind, Lane, Operation
 from gateway.domain.outcomes import Outcome, Registration
 from gateway.domain.settlement import Event, Settlement
@@ -70,10 +71,11 @@ class Reception(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The operation that a request made, or met."""
+    """The operation that a request made, or met. `warnings` are what its sender should know about the document."""
 
     reception: Reception
     operation: Operation
+    warnings: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

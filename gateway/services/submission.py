@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway import shape
-from gateway.domain import canonical, invoice
-from gateway.domain.calendar import IST, write_instant
+from gateway.domain import canonical
+from gateway.domain.calendar import IST, indian_date, write_instant
 from gateway.domain.faults import Fault
-from gateway.domain.identifiers import UNREGISTERED, gstin_check_digit_holds, same_document_number
+from gateway.domain.identifiers import same_document_number
 from gateway.domain.invoice import Invoice
 from gateway.domain.operations import Kind, Operation
+from gateway.domain.rules import Context
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
 from gateway.ports import Caller, IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Route, Seller
-from gateway.services import shield
+from gateway.services import examination, shield
+from gateway.services.examination import Reading
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
+NOTES: Final = examination.NOTES
+INVOICES: Final = frozenset({"INV"})
 IDEMPOTENCY_LIFE: Final = timedelta(hours=24)
 """How long a client's own name for a request is remembered. The number on the document is, for ever."""
-DOCUMENT_BYTES_MAX: Final = 2 * 1024 * 1024
-"""The portal's limit for one document (2 MB, irp schema notes)."""
-NOTES: Final = frozenset({"CRN", "DBN"})
-INVOICES: Final = frozenset({"INV"})
-_PARTIES: Final = (("SellerDtls", "Gstin"), ("BuyerDtls", "Gstin"), ("ShipDtls", "Gstin"), ("TranDtls", "EcmGstin"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a client sent. `document` is the parsed body and `body` its bytes, kept as evidence."""
+    """What a client sent. `document` is the parsed body and `body` its bytes, kept as evidence.
+
+    `allow` has codes of rules of which the sender says that the document is meant so.
+    """
 
     id: str
     operation_id: str
@@ -45,6 +46,7 @@ class Request:
     direct: bool
     patience_seconds: float
     doc_types: frozenset[str]
+    allow: frozenset[str] = frozenset()
 
 
 def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
@@ -54,58 +56,69 @@ def submit(request: Request, principal: Principal, *, ports: Ports) -> Received:
     Unavailable for a direct call that there is no room for: nothing is stored then.
     """
     at = ports.clock.now()
-    _check_shape(request.document)  # before anything is made of it: five megabytes of junk take seconds to digest
-    digest = canonical.digest(_as_compared(request.document))
+    reading = examination.read(request.document)
+    if reading.faults:  # before anything is made of it: five megabytes of junk take seconds to digest
+        raise examination.invalid(_all_faults(reading, request, principal, ports))
+    digest = canonical.digest(_as_compared(reading.document))
     key = _key(request, principal, digest, at=at)
     replay = ports.intake.find_by_key(key, at=at) if key else None
     if replay is not None:
-        return _checked(replay, request)
+        return _checked(replay, request, reading.lenient.warnings)
     seller, route = _seller(principal, ports)
-    payload = canonical.write(request.document).encode()
-    reading = _check_content(
-        request.document, size_bytes=len(payload), doc_types=request.doc_types, gstin=principal.gstin, route=route
-    )
-    new = _new_operation(request, principal, seller, reading, digest=digest, payload=payload)
+    payload = canonical.write(reading.document).encode()
+    context = _context(reading, request, seller, route, size_bytes=len(payload), ports=ports)
+    summary = _summary(reading, context)
+    new = _new_operation(request, principal, seller, summary, digest=digest, payload=payload)
+    met = ports.intake.find_by_identity(new)  # what is known was checked on its day, and needs no room in the limit
+    warnings = tuple(reading.lenient.warnings) if met is not None else _check_content(reading, context)
     shield.refuse_stopped(seller, caused_by=principal.client_id, ports=ports)
-    met = ports.intake.find_by_identity(new) if request.direct else None  # what is known needs no room in the limit
-    if met is None and request.direct:
+    if met is None:
         _admit(new, seller, request, ports)
     if met is None or key is not None:  # a new key for a known document is remembered with it
         met = ports.intake.accept(new, key, at=at)
     if met.reception is Reception.ACCEPTED:
         ports.bell.ring(met.operation.lane, direct=met.operation.direct)
-    return _checked(met, request)
+    return _checked(met, request, warnings)
 
 
-def check(document: Any, *, size_bytes: int, doc_types: frozenset[str], gstin: str | None, route: Route) -> Invoice:
-    """Everything that is wrong with a document that can be known without the portal. Raises Invalid or Forbidden."""
-    _check_shape(document)
-    return _check_content(document, size_bytes=size_bytes, doc_types=doc_types, gstin=gstin, route=route)
+def _all_faults(reading: Reading, request: Request, principal: Principal, ports: Ports) -> tuple[Fault, ...]:
+    """The faults of form and, as far as a broken form lets them be seen, those of content: all in one answer."""
+    seller, route = _seller(principal, ports)
+    context = _context(reading, request, seller, route, size_bytes=len(request.body), ports=ports)
+    return examination.examine(reading, context=context).errors
 
 
-def _check_shape(document: Any) -> None:
-    faults = shape.check(document)
-    if faults:
-        raise _invalid(faults)
+def _context(
+    reading: Reading, request: Request, seller: Seller, route: Route, *, size_bytes: int, ports: Ports
+) -> Context:
+    return examination.knowledge(
+        reading,
+        on=indian_date(ports.clock.now()),
+        seller=seller,
+        route=route,
+        ports=ports,
+        size_bytes=size_bytes,
+        doc_types=request.doc_types,
+        allow=request.allow,
+    )
 
 
-def _check_content(
-    document: Any, *, size_bytes: int, doc_types: frozenset[str], gstin: str | None, route: Route
-) -> Invoice:
-    reading = _read(document)
-    faults = [*_wrong_type(reading, doc_types), *_check_digits(document, route), *_too_large(size_bytes)]
-    if faults:
-        raise _invalid(faults)
-    if gstin is not None and reading.seller_gstin != gstin:
-        raise Forbidden(
-            "seller-not-yours",
-            "The seller of the document is not the GSTIN of the access token.",
-            help="Get a token for the seller's GSTIN, or correct /SellerDtls/Gstin.",
-        )
-    return reading
+def _summary(reading: Reading, context: Context) -> Invoice:
+    summary = examination.summary(reading)
+    if summary is None:
+        raise examination.invalid(examination.examine(reading, context=context).errors)
+    return summary
 
 
-def _checked(met: Received, request: Request) -> Received:
+def _check_content(reading: Reading, context: Context) -> tuple[Fault, ...]:
+    """What there is to warn of. Raises Invalid."""
+    examined = examination.examine(reading, context=context)
+    if not examined.valid:
+        raise examination.invalid(examined.errors)
+    return examined.warnings
+
+
+def _checked(met: Received, request: Request, warnings: Iterable[Fault]) -> Received:
     if met.reception is Reception.KEY_REUSED:
         raise Invalid(
             "idempotency-key-reused",
@@ -122,7 +135,7 @@ def _checked(met: Received, request: Request) -> Received:
             irn=met.operation.irn,
             request_id=request.id,
         )
-    return met
+    return replace(met, warnings=tuple(warnings))
 
 
 def _as_compared(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +171,13 @@ def _seller(principal: Principal, ports: Ports) -> tuple[Seller, Route]:
 def _new_operation(
     request: Request, principal: Principal, seller: Seller, reading: Invoice, *, digest: str, payload: bytes
 ) -> NewOperation:
+    """The operation that is asked for. Raises Forbidden for another's seller."""
+    if reading.seller_gstin != principal.gstin:
+        raise Forbidden(
+            "seller-not-yours",
+            "The seller of the document is not the GSTIN of the access token.",
+            help="Get a token for the seller's GSTIN, or correct /SellerDtls/Gstin.",
+        )
     return NewOperation(
         id=request.operation_id,
         org_id=principal.org_id,
@@ -191,6 +211,8 @@ def _deadline(reading: Invoice, seller: Seller) -> datetime | None:
 
 def _admit(new: NewOperation, seller: Seller, request: Request, ports: Ports) -> None:
     """Let a direct call in only if the shared limit has room for it within its caller's patience."""
+    if not request.direct:
+        return
     down = ports.health.down_seconds(seller.route)
     if down:
         raise Unavailable(
@@ -230,73 +252,3 @@ def _scope(allowance: Mapping[str, Limit], ports: Ports) -> str:
     levels = ports.limiter.levels(allowance)
     tightest = max(levels, key=lambda name: levels[name].direct_wait, default="")
     return "account" if tightest.endswith(":account") else "gstin"
-
-
-def _read(document: Mapping[str, Any]) -> Invoice:
-    try:
-        return invoice.read(document)
-    except ValueError as error:
-        fault = Fault(
-            "date-not-in-calendar",
-            "/DocDtls/Dt",
-            f"The document date is no day of the calendar: {error}.",
-            "Write the day that is printed on the document, as dd/MM/yyyy.",
-            portal_code="2144",
-        )
-        raise _invalid([fault]) from None
-
-
-def _wrong_type(reading: Invoice, doc_types: frozenset[str]) -> list[Fault]:
-    if reading.doc_type in doc_types:
-        return []
-    path = "/cdnr" if reading.doc_type in NOTES else "/irn"
-    return [
-        Fault(
-            "wrong-endpoint",
-            "/DocDtls/Typ",
-            f"A document of type {reading.doc_type} does not belong here.",
-            f"Send it to POST {path}.",
-        )
-    ]
-
-
-def _check_digits(document: Mapping[str, Any], route: Route) -> list[Fault]:
-    """GSTINs whose last character does not fit the others. The portal's own sandbox has such, so a route decides."""
-    if not route.enforce_check_digit:
-        return []
-    values = [(f"/{part}/{name}", document.get(part, {}).get(name)) for part, name in _PARTIES]
-    return [
-        Fault(
-            "gstin-check-digit",
-            at,
-            f"{value} is no GSTIN: its last character does not fit the others.",
-            "Correct the typing error; the GSTIN stands on the party's registration certificate.",
-            portal_code="3028",
-        )
-        for at, value in values
-        if value not in (None, UNREGISTERED) and not gstin_check_digit_holds(value)
-    ]
-
-
-def _too_large(size_bytes: int) -> list[Fault]:
-    if size_bytes <= DOCUMENT_BYTES_MAX:
-        return []
-    return [
-        Fault(
-            "document-too-large",
-            "",
-            f"The document has {size_bytes} bytes; the portal takes {DOCUMENT_BYTES_MAX}.",
-            "Split it into several documents, or shorten descriptions and attachments.",
-            portal_code="5002",
-        )
-    ]
-
-
-def _invalid(faults: list[Fault]) -> Invalid:
-    count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return Invalid(
-        "document-invalid",
-        f"The document has {count}; nothing was sent to the portal.",
-        help="Correct every place that `errors` names, then send the document again.",
-        faults=faults,
-    )

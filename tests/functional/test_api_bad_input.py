@@ -118,12 +118,13 @@ WRONG_DOCUMENTS = {
     ),
     "number of 17": (edited(DocDtls={"No": "A" * 17}), "schema-pattern"),
     "number in Devanagari": (edited(DocDtls={"No": "\u0967\u0968"}), "schema-pattern"),
-    "no day": (edited(DocDtls={"Dt": "31/02/2026"}), "date-not-in-calendar"),
+    "no day": (edited(DocDtls={"Dt": "31/02/2026"}), "GSP-HDR-01"),
     "ISO date": (edited(DocDtls={"Dt": "2026-11-10"}), "schema-pattern"),
     "GSTIN of 14": (edited(BuyerDtls={"Gstin": "29AABCA5312L1Z"}), "schema-pattern"),
     "GSTIN in full width": (edited(BuyerDtls={"Gstin": "\uff12\uff19AABCA5312L1ZP"}), "schema-pattern"),
     "negative amount": (edited(ValDtls={"TotInvVal": -1}), "schema-range"),
-    "amount as text": (edited(ValDtls={"TotInvVal": "2950.00"}), "schema-type"),
+    "amount as words": (edited(ValDtls={"TotInvVal": "2,950.00"}), "schema-type"),
+    "member twice in other letters": (edited(BuyerDtls={"POS": "29"}), "member-twice"),
     "no lines": ({**document(), "ItemList": []}, "schema-items"),
     "1,001 lines": ({**document(), "ItemList": document()["ItemList"] * 1001}, "schema-items"),
 }
@@ -193,10 +194,11 @@ def test_a_document_above_the_portal_s_limit_is_400(gateway: Stack) -> None:
     line = document()["ItemList"][0]
     detail = {"Nm": "A" * 100, "Val": "B" * 100}
     lines = [{**line, "SlNo": str(number + 1), "AttribDtls": [detail] * 9} for number in range(1000)]
-    body = written({**document(), "ItemList": lines})
+    totals = {"AssVal": 2500000, "CgstVal": 225000, "SgstVal": 225000, "TotInvVal": 2950000}
+    body = written({**document(), "ItemList": lines, "ValDtls": totals})
     assert 2 * 1024 * 1024 < len(body) < BODY_BYTES_MAX
     problem = refused(timed(gateway, body, seconds_max=LARGE_SECONDS_MAX), 400, "document-invalid")
-    assert [(fault["code"], fault["portal_code"]) for fault in problem["errors"]] == [("document-too-large", "5002")]
+    assert [(fault["code"], fault["portal_code"]) for fault in problem["errors"]] == [("GSP-HDR-05", "5002")]
 
 
 @pytest.mark.parametrize(

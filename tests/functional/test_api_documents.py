@@ -123,7 +123,7 @@ def test_an_invoice_stands_without_its_eway_bill(stack: Stack) -> None:
 def test_a_document_at_the_wrong_path_is_sent_on(stack: Stack, name: str, path: str, belongs: str) -> None:
     """An invoice at /cdnr, or a note at /irn, is refused with the path where it belongs."""
     problem = refused(stack.post(document(name), path), 400, "document-invalid")
-    assert [(fault["code"], fault["at"]) for fault in problem["errors"]] == [("wrong-endpoint", "/DocDtls/Typ")]
+    assert [(fault["code"], fault["at"]) for fault in problem["errors"]] == [("GSP-HDR-04", "/DocDtls/Typ")]
     assert belongs in problem["errors"][0]["help"]
     assert stack.calls() == []
 

@@ -233,10 +233,16 @@ def test_a_queued_document_is_followed(mohar: Mohar, folder: Path, credentials: 
 
 def test_a_refusal_is_told_with_the_portals_code(mohar: Mohar, folder: Path, credentials: Path) -> None:
     """Exit code 1; the operation says the same afterwards."""
-    file = invoice(folder, "BAD-1", Gstin=INACTIVE_TAXPAYER.gstin, Stcd="33", Pos="33")
+    file = invoice(folder, "BAD-1", Gstin=INACTIVE_TAXPAYER.gstin, Stcd="33", Pin=600001)
     refused = mohar("irn", "submit", file, "--credentials", credentials)
     assert (refused.code, "3076" in refused.out) == (1, True)
-    told = mohar("irn", "submit", invoice(folder, "BAD-2", Gstin=INACTIVE_TAXPAYER.gstin), "--credentials", credentials)
+    told = mohar(
+        "irn",
+        "submit",
+        invoice(folder, "BAD-2", Gstin=INACTIVE_TAXPAYER.gstin, Stcd="33", Pin=600001),
+        "--credentials",
+        credentials,
+    )
     assert told.code == 1
 
 

@@ -23,6 +23,8 @@ from gateway.sandbox import master
 _SELLERS = ("29AAACM0101A1Z", "29AAACM0102B1Z", "29AAACM0103C1Z", "29AAACM0104D1Z")
 SELLERS = tuple(first_fourteen + gstin_check_digit(first_fourteen) for first_fourteen in _SELLERS)
 """All of Karnataka, as in the documents."""
+_PINS = {"27": 400001, "29": 560001, "33": 600001}
+"""A PIN code for each state that a buyer may be in."""
 DEADLINE_SELLER = SELLERS[-1]
 """The one whose documents have to be reported within REPORTING_DAYS."""
 REPORTING_DAYS = 30
@@ -198,7 +200,8 @@ def paper_of(rng: random.Random, fate: Fate, today: date) -> Paper:
     document = _with(document, "SellerDtls", Gstin=seller)
     if fate is Fate.REFUSED:
         buyer = rng.choice(_REFUSED_BUYERS)
-        document = _with(document, "BuyerDtls", Gstin=buyer.gstin, Stcd=buyer.gstin[:2], Pos=buyer.gstin[:2])
+        state = buyer.gstin[:2]  # the place of supply stays, and with it the taxes
+        document = _with(document, "BuyerDtls", Gstin=buyer.gstin, Stcd=state, Pin=_PINS[state])
     if "EwbDtls" in document:
         document = _with(document, "EwbDtls", TransDocDt=doc_date)
     if "RefDtls" in document:
