@@ -29,6 +29,7 @@ from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
 from gateway.ports import (
+    Addresses,
     Archive,
     Bell,
     Clock,
@@ -94,6 +95,7 @@ class Outside:
     bell: Bell
     transport: httpx.BaseTransport | None = None
     sender: Sender | None = None
+    addresses: Addresses | None = None
 
 
 class Wiring:
@@ -214,7 +216,7 @@ class Wiring:
             deliveries=SqlDeliveries(self.database, vault, self.ids),
             endpoints=SqlEndpoints(self.database, vault, self.ids),
             feed=SqlFeed(self.database),
-            addresses=self.addresses,
+            addresses=(outside and outside.addresses) or self.addresses,
             sender=(outside and outside.sender) or self.sender,
             webhook_secrets=self.webhook_secrets,
         )

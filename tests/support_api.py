@@ -33,7 +33,7 @@ from gateway.sandbox import in_process
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
 from gateway.sandbox.visitor import Visitor
-from gateway.services import access, execution, sweeping
+from gateway.services import access, sweeping
 from gateway.services.ports import Ports
 from gateway.settings import Settings
 from gateway.storage import migrate
@@ -41,7 +41,8 @@ from gateway.storage.tables import idempotency_keys, identities, operations
 from gateway.wiring import Outside, Wiring
 from tests import support_contract
 from tests.support import START, FakeClock, SeededIds
-from workers.gate import Gate
+from tests.support_hooks import FakeAddresses, FakeSender
+from workers import drain
 
 DOCUMENTS: Final = Path(__file__).parent / "documents"
 SELLER: Final = "29AAHCT7421P1ZM"
@@ -249,10 +250,21 @@ class Stack:
         self._draining = False
         transport = in_process.transport(self.sandbox)
         self.portal = httpx.Client(transport=transport, base_url=ROUTE.base_url)
-        outside = _outside(self.clock, SeededIds(2), self.bell, transport=transport)
+        self.sender = FakeSender()
+        outside = _outside(
+            self.clock,
+            SeededIds(2),
+            self.bell,
+            transport=transport,
+            sender=self.sender,
+            addresses=FakeAddresses(),
+        )
         chosen = Settings(data_dir=folder).model_copy(update=settings)  # unchecked: a test may be below a minimum
         self.wiring = Wiring(chosen, replace(outside, limiter=limiter or outside.limiter))
         self.ports = self.wiring.ports
+        self._process = drain.Process(
+            ports=self.ports, policy=self.wiring.drain_policy, delivery_policy=self.wiring.delivery_policy
+        )
         self.wrong: dict[str, str] = {}
         self.app = create(
             settings=self.wiring.settings, ports=self.ports, waiters=lambda: self.listening, ready=lambda: self.wrong
@@ -325,14 +337,8 @@ class Stack:
         try:
             while self.bell.rung:
                 lane, direct = next(iter(self.bell.rung))
-                execution.drain(
-                    lane,
-                    direct=direct,
-                    ports=self.ports,
-                    policy=self.wiring.drain_policy,
-                    gate=Gate(),
-                    stopping=lambda: False,
-                )
+                drain.bind(self._process)
+                drain.drain(lane=str(lane), direct=direct)
         finally:
             self._draining = False
 

@@ -15,6 +15,7 @@ from gateway.api import (
     audit,
     credentials,
     documents,
+    events,
     health,
     oauth,
     operations,
@@ -22,6 +23,7 @@ from gateway.api import (
     problems,
     taxpayers,
     validation,
+    webhooks,
 )
 from gateway.api.edge import Edge
 from gateway.api.state import Expecting, State
@@ -33,6 +35,8 @@ _CALLS: Final = (
     documents,
     validation,
     operations,
+    webhooks,
+    events,
     taxpayers,
     admin,
     credentials,

@@ -63,6 +63,7 @@ def _credential(request: Request) -> str:
 MayRegister = Annotated[Principal, Depends(scoped(Scope.IRN_WRITE))]
 MayRegisterNotes = Annotated[Principal, Depends(scoped(Scope.CDNR_WRITE))]
 MayAudit = Annotated[Principal, Depends(scoped(Scope.AUDIT))]
+MayManageWebhooks = Annotated[Principal, Depends(scoped(Scope.WEBHOOKS))]
 MayRead = Annotated[Principal, Depends(scoped(Scope.READ))]
 MayAdminister = Annotated[Principal, Depends(scoped(Scope.ADMIN))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -74,7 +75,51 @@ class Words:
         return f"must be a list of 1 to {self.words_max} different texts{choice}"
 
 
-Member = Text | Whole | Truth | Words
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A member that is a word of a vocabulary."""
+
+    vocabulary: frozenset[str]
+    required: bool = False
+
+    def flaw(self, value: Any) -> str | None:
+        """What is wrong with a value."""
+        if isinstance(value, str) and value in self.vocabulary:
+            return None
+        return f"must be one of {', '.join(sorted(self.vocabulary))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """A member that is an object of HTTP header fields, of which none is the sender's own to set."""
+
+    fields_max: int
+    required: bool = False
+
+    def flaw(self, value: Any) -> str | None:
+        """What is wrong with a value."""
+        if not isinstance(value, dict) or len(value) > self.fields_max:
+            return f"must be an object of up to {self.fields_max} header fields"
+        names = [name.lower() for name in value]
+        if len(set(names)) < len(names) or not all(_FIELD_NAME.fullmatch(name) for name in names):
+            return f"must have different names of up to {_FIELD_CHARACTERS_MAX} letters, digits and hyphens"
+        if any(name in _FIELDS_TAKEN or name.startswith("webhook-") for name in names):
+            return f"must not have webhook-* nor any of {', '.join(sorted(_FIELDS_TAKEN))}: the gateway sets these"
+        if not all(isinstance(text, str) and _FIELD_VALUE.fullmatch(text) for text in value.values()):
+            return "must have values of 1 to 1000 visible ASCII characters"
+        return None
+
+
+_FIELD_CHARACTERS_MAX: Final = 64
+_FIELD_NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_FIELD_VALUE: Final = re.compile(r"[!-~]([ -~]{0,998}[!-~])?", re.ASCII)
+"""No control character: a line break would begin another field."""
+_FIELDS_TAKEN: Final = frozenset(
+    {"accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "user-agent"}
+)
+
+Member = Text | Whole | Truth | Word | Words | Fields
 
 
 async def read(request: Request, members: Mapping[str, Member]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from gateway.domain.audit import Action
 from gateway.domain.deliveries import POLICIES, EndpointLane, Progress, Verdict
 from gateway.domain.operations import Environment, Operation
 from gateway.domain.outcomes import Meaning
-from gateway.ports import Answer, DeliveryAttempt, Endpoint
+from gateway.ports import DeliveryAttempt, Endpoint
 from gateway.storage import tables
 from tests.contract.storage_kit import Storage
 from tests.support import CLIENT, GSTIN, ORG, client, grant, new_operation, record, registration
+from tests.support_hooks import answer
 
 HOOK: Final = "whk_" + "1" * 26
 SECRET: Final = "whsec_" + "QUJD" * 10
@@ -40,20 +41,6 @@ def endpoint(id: str = HOOK, **members: Any) -> Endpoint:
         "updated_at": datetime(2026, 11, 20, 6, 30).astimezone(),
     }
     return Endpoint(**filled | members)
-
-
-def answer(verdict: Verdict, **members: Any) -> Answer:
-    """What a receiver said."""
-    status = {Verdict.DELIVERED: 200, Verdict.FAILED: 500, Verdict.GONE: 410, Verdict.SLOW_DOWN: 429}.get(verdict)
-    filled: dict[str, Any] = {
-        "verdict": verdict,
-        "status": status,
-        "retry_after_seconds": None,
-        "excerpt": "said the receiver",
-        "error": None,
-        "duration_ms": 12,
-    }
-    return Answer(**filled | members)
 
 
 class Receivers:
