@@ -101,6 +101,12 @@ class Settings(BaseSettings):
         description="Networks that webhooks must not reach besides all that are not public, such as your own public "
         "ones: `203.0.113.0/24, 2001:db8::/32`.",
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port on which a worker or a sweeper answers GET /metrics, on `host`; 0: none.",
+    )
     log_level: str = Field("INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=True, description="Logs as JSON lines for programs; false: as text for people.")
 

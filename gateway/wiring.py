@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import httpx
 from redis import Redis, RedisError
@@ -28,6 +30,7 @@ from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
+from gateway.metrics import MeteredLimiter, MeteredWork, Metrics
 from gateway.ports import (
     Addresses,
     Archive,
@@ -41,6 +44,7 @@ from gateway.ports import (
     Sender,
     Survey,
     Vault,
+    Work,
     token_key_context,
 )
 from gateway.services.delivering import DeliveryPolicy
@@ -56,6 +60,7 @@ from gateway.storage.directory import SqlDirectory
 from gateway.storage.endpoints import SqlEndpoints
 from gateway.storage.error_budget import SqlErrorBudget
 from gateway.storage.feed import SqlFeed
+from gateway.storage.gauges import SqlGauges
 from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
@@ -75,6 +80,8 @@ from gateway.webhooks.signing import SigningSecrets
 
 log = logging.getLogger(__name__)
 
+GAUGES_SECONDS = 10.0
+"""Between two looks at the tables for the sake of measures: however many ask, the database is asked once."""
 SKEW_SECONDS_MAX = 3.0
 """Between this machine's clock and the database's: well below what a lease has to spare."""
 SKEW_LOOK_SECONDS = 60.0
@@ -105,6 +112,8 @@ class Wiring:
         self.settings = settings
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._outside = outside
+        self._measuring = threading.Lock()
+        self._measured_at: float | None = None
 
     @cached_property
     def clock(self) -> Clock:
@@ -184,7 +193,7 @@ class Wiring:
         directory = SqlDirectory(self.database, self.clock.monotonic)
         routebook = SqlRoutebook(self.database, vault, self.ids, self.clock.monotonic)
         outside = self._outside
-        limiter = outside.limiter if outside else self._limiter()
+        limiter = outside.limiter if outside else self._metered_limiter()
         wire = self._wire
         budget = SqlErrorBudget(self.database, self.ids, self.clock.monotonic)
         sessions = Sessions(routebook=routebook, wire=wire, clock=self.clock, ids=self.ids, worker=self.worker)
@@ -197,7 +206,7 @@ class Wiring:
             tokens=self._tokens(directory, vault),
             assertions=ClientAssertions(issuer=self.settings.token_issuer),
             intake=SqlIntake(self.database, self.ids),
-            work=SqlWork(self.database, self.ids),
+            work=self._metered_work(),
             upkeep=SqlUpkeep(self.database, self.ids),
             ledger=SqlLedger(self.database),
             directory=directory,
@@ -220,6 +229,31 @@ class Wiring:
             sender=(outside and outside.sender) or self.sender,
             webhook_secrets=self.webhook_secrets,
         )
+
+    def _metered_work(self) -> Work:
+        return cast("Work", MeteredWork(SqlWork(self.database, self.ids), metrics=self.metrics, clock=self.clock))
+
+    def _metered_limiter(self) -> Limiter:
+        return cast("Limiter", MeteredLimiter(self._limiter(), metrics=self.metrics))
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The measures of this process."""
+        return Metrics()
+
+    def observe_call(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Measure a call that was answered."""
+        self.metrics.observe("mohar_http_requests", seconds, method=method, route=route, status=str(status))
+
+    def measures(self) -> bytes:
+        """What Prometheus is told: this process' own measures, and how the tables stand."""
+        with self._measuring:
+            now = self.clock.monotonic()
+            if self._measured_at is None or now - self._measured_at >= GAUGES_SECONDS:
+                for name, values in SqlGauges(self.database).read(at=self.clock.now()).items():
+                    self.metrics.put(name, values)
+                self._measured_at = now
+        return self.metrics.text()
 
     @cached_property
     def drain_policy(self) -> DrainPolicy:
@@ -262,7 +296,7 @@ class Wiring:
             return True
         skew = abs((self.survey.now() - self.clock.now()).total_seconds())
         if skew > SKEW_SECONDS_MAX:
-            log.error("this clock differs from the database's by %.1f s: no work is taken until it is set", skew)
+            log.error("clock differs from the database's, no work is taken", extra={"seconds": round(skew, 1)})
         return skew <= SKEW_SECONDS_MAX
 
     def close(self) -> None:
@@ -278,7 +312,7 @@ class Wiring:
 
     def report_ready(self, name: str) -> None:
         """Tell the log, and `mohar up` on the same folder, that this process is at work."""
-        log.info("%s ready", name)
+        log.info("process ready", extra={"role": name})
         folder = self.settings.data_dir / "run"
         if folder.is_dir():
             (folder / f"{name}.ready").write_text(str(os.getpid()))

@@ -50,6 +50,8 @@ ROWS: Final = {
     "gateway.shape": 6,
     "gateway.qr": 6,
     "gateway.domain": 7,
+    "gateway.metrics": 4,
+    "gateway.correlation": 8,
     "gateway.errors": 8,
     "schemas": 8,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from prometheus_client import start_http_server
+
 from gateway.observability import configure
 from gateway.settings import Settings
 from gateway.wiring import Wiring
@@ -16,6 +18,8 @@ def main(arguments: list[str]) -> int:
     settings = Settings()
     configure(settings)
     wiring = Wiring(settings)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.host, registry=wiring.metrics.registry)
     if arguments == ["run"]:
         Pool(wiring).run()
     elif arguments == ["sweep"]:

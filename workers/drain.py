@@ -40,7 +40,7 @@ class Process:
         try:
             self._clock_is_right = is_right()
         except SQLAlchemyError as error:
-            log.warning("clock not compared: %s", type(error).__name__)
+            log.warning("clock not compared", extra={"error": type(error).__name__})
 
 
 _bound: list[Process] = []

@@ -94,7 +94,7 @@ class Pool:
             try:
                 self._work(queue, name=name)
             except RedisError as error:
-                log.warning("no doorbell: %s", type(error).__name__)
+                log.warning("no doorbell", extra={"error": type(error).__name__})
             self._process.stopping.wait(RESTART_SECONDS)
 
     def _work(self, queue_name: str, *, name: str) -> None:

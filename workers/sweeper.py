@@ -12,6 +12,8 @@ from gateway.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
+FOUND: Final = ("leases", "expired", "rung", "reaped", "sealed")
+"""What of a sweep is counted."""
 SKEW_LOOK_SWEEPS: Final = 60
 """Sweeps between two comparisons of this machine's clock with the database's."""
 
@@ -36,5 +38,8 @@ def run(wiring: Wiring) -> None:
             continue
         finally:
             count += 1
+        for name in FOUND:
+            wiring.metrics.count("mohar_sweep_found", getattr(swept, name), what=name)
         if swept.leases or swept.expired or swept.rung:
-            log.info("swept: leases=%d expired=%d rung=%d", swept.leases, swept.expired, swept.rung)
+            found = {name: getattr(swept, name) for name in ("leases", "expired", "rung")}
+            log.info("swept", extra=found)

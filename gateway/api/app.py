@@ -25,6 +25,8 @@ from gateway.api import (
     validation,
     webhooks,
 )
+from gateway.api import measures as measures_of_process
+from gateway.api.calls import Calls, Observe
 from gateway.api.edge import Edge
 from gateway.api.state import Expecting, State
 from gateway.services.ports import Ports
@@ -42,15 +44,26 @@ _CALLS: Final = (
     credentials,
     audit,
     health,
+    measures_of_process,
     pages,
 )
 """The modules whose calls there are, in the order of the description."""
 
 
 def create(
-    *, settings: Settings, ports: Ports, waiters: Callable[[], Expecting], ready: Callable[[], dict[str, str]]
+    *,
+    settings: Settings,
+    ports: Ports,
+    waiters: Callable[[], Expecting],
+    ready: Callable[[], dict[str, str]],
+    measures: Callable[[], bytes] = bytes,
+    observe: Observe | None = None,
 ) -> FastAPI:
-    """An application on these ports. `waiters` is called in its event loop; `ready` tells what is wrong, by part."""
+    """An application on these ports. `waiters` is called in its event loop; `ready` tells what is wrong, by part.
+
+    `measures` is what GET /metrics gives, and `observe` measures each call.
+    """
+    calls = Calls(ports, observe)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,16 +76,18 @@ def create(
             ready=ready,
             threads=CapacityLimiter(settings.api_threads),
             portal_threads=CapacityLimiter(settings.api_portal_threads),
+            measures=measures,
         )
         try:
-            yield
+            async with calls.recording():
+                yield
         finally:
             await listening.stop()
 
     app = outline()
     app.router.lifespan_context = lifespan
     problems.install(app)
-    app.add_middleware(Edge, ids=ports.ids)
+    app.add_middleware(Edge, ids=ports.ids, calls=calls)
     return app
 
 

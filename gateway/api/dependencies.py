@@ -39,6 +39,7 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     async def caller(request: Request) -> Principal:
         here = state.of(request)
         found = await here.run(authentication.principal, _credential(request), ports=here.ports)
+        request.state.principal = found
         found.require(scope)
         return found
 

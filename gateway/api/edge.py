@@ -11,7 +11,9 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import correlation
 from gateway.api import problems
+from gateway.api.calls import Calls
 from gateway.ports import Ids
 
 API_VERSION: Final = "2026-11-01"
@@ -42,9 +44,10 @@ class Edge:
     It stands outside the exception handlers of the framework, so that no answer leaves without its headers.
     """
 
-    def __init__(self, app: ASGIApp, ids: Ids) -> None:
+    def __init__(self, app: ASGIApp, ids: Ids, calls: Calls) -> None:
         self._app = app
         self._ids = ids
+        self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and mark the answer."""
@@ -52,18 +55,27 @@ class Edge:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else self._ids.new(_REQUEST_PREFIX)
+        request_id = self._name(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id=request_id, bodiless=scope["method"] == "HEAD")
         refusal = _refusal(scope, headers, request_id)
+        inner, began = _as_get(scope), self._calls.began()
         try:
-            await (refusal or self._app)(_as_get(scope), receive, answer)
+            await (refusal or self._app)(inner, receive, answer)
         except Exception:
-            if answer.begun:
+            if answer.status:
                 raise
-            log.exception("request %s failed", request_id)
+            log.exception("request failed")
             await problems.of_surprise(request_id)(scope, receive, answer)
+        finally:
+            self._calls.note(inner, status=answer.status, began=began)
+
+    def _name(self, headers: Headers) -> str:
+        """The name of a request, under which all that follows from it goes."""
+        given, trace = headers.get("x-request-id", ""), correlation.trace_in(headers.get("traceparent", ""))
+        named = given if _REQUEST_ID.fullmatch(given) else trace or self._ids.new(_REQUEST_PREFIX)
+        correlation.begin(named, trace=trace)
+        return named
 
 
 class _Answer:
@@ -73,11 +85,11 @@ class _Answer:
         self._send = send
         self._request_id = request_id
         self._bodiless = bodiless
-        self.begun = False
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers.update(_ALWAYS)
             headers["X-Request-Id"] = self._request_id

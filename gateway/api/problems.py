@@ -127,12 +127,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.MoharError)
     async def on_purpose(request: Request, error: errors.MoharError) -> Response:
+        request.state.code = error.code
         return of_error(error, request_id=request.state.request_id)
 
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
     async def by_the_database(request: Request, error: Exception) -> Response:
-        log.error("request %s failed: the database: %s", request.state.request_id, type(error).__name__)
+        log.error("database does not answer", extra={"error": type(error).__name__})
         return of_error(_database_away(), request_id=request.state.request_id)
 
     @app.exception_handler(HTTPException)

@@ -40,6 +40,7 @@ class State:
     ready: Callable[[], dict[str, str]]
     threads: CapacityLimiter
     portal_threads: CapacityLimiter
+    measures: Callable[[], bytes]
 
     async def ask(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
         """Run something that may wait for a portal, in one of the few threads for it: a slow portal stops no seller."""

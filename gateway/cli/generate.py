@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway import settings
+from gateway import metrics, observability, settings
 from gateway.api import openapi
 from gateway.api.app import outline
 from gateway.cli import eventpage
@@ -117,6 +117,8 @@ PARTS: Final = (
     Part("README.md", "verify.mjs", snippet("verify.mjs", "js")),
     Part("README.md", "verify.php", snippet("verify.php", "php")),
     Part("ARCHITECTURE.md", "lifecycle", lifecycle),
+    Part("docs/observability.md", "events", observability.table),
+    Part("docs/observability.md", "measures", metrics.table),
 )
 
 

@@ -34,7 +34,14 @@ def api() -> None:
     settings = Settings()
     configure(settings)
     wiring = Wiring(settings)
-    application = create(settings=settings, ports=wiring.ports, waiters=wiring.waiters, ready=wiring.wrong)
+    application = create(
+        settings=settings,
+        ports=wiring.ports,
+        waiters=wiring.waiters,
+        ready=wiring.wrong,
+        measures=wiring.measures,
+        observe=wiring.observe_call,
+    )
     uvicorn.run(
         application,
         host=settings.host,

@@ -11,6 +11,7 @@ from typing import Any, Final
 import httpcore
 import httpx
 
+from gateway import correlation
 from gateway.ports import Clock
 
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -86,7 +87,12 @@ class Wire:
         deadline = self._clock.monotonic() + self._call_seconds
         _call.deadline = deadline
         request = self._client.build_request(
-            method, url, headers=dict(headers), params=dict(params), content=body, timeout=self._call_seconds
+            method,
+            url,
+            headers=dict(correlation.headers(f"{method} {url} {deadline}")) | dict(headers),
+            params=dict(params),
+            content=body,
+            timeout=self._call_seconds,
         )
         try:
             reply = self._read(self._client.send(request, stream=True))

@@ -59,21 +59,21 @@ class RqBell:
                 self._enqueue(lane, direct=direct, job_id=job_id)
         except RedisError as error:
             self._silent_until = self._clock.monotonic() + SILENCE_SECONDS
-            log.warning("doorbell lost, the sweeper will find the work: %s", type(error).__name__)
+            log.warning("doorbell lost, the sweeper will find the work", extra={"error": type(error).__name__})
 
     def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""
         try:
             self._redis.delete(self._ring_key(lane, direct=direct))
         except RedisError as error:
-            log.warning("doorbell not reset: %s", type(error).__name__)
+            log.warning("doorbell not reset", extra={"error": type(error).__name__})
 
     def settled(self, operation: Operation) -> None:
         """See `ports.Bell`."""
         try:
             self._redis.publish(settled_channel(self._prefix), operation.id)
         except RedisError as error:
-            log.warning("settlement not announced, callers look once a second: %s", type(error).__name__)
+            log.warning("settlement not announced, callers look once a second", extra={"error": type(error).__name__})
 
     def mend(self, lanes: Sequence[tuple[AnyLane, bool]]) -> int:
         """See `ports.Bell`. A ring is lost when its mark is gone, or names a job that is in no queue."""
@@ -85,7 +85,7 @@ class RqBell:
                 self._redis.set(self._ring_key(lane, direct=direct), job_id, ex=RING_SECONDS_MAX)
                 self._enqueue(lane, direct=direct, job_id=job_id)
         except RedisError as error:
-            log.warning("lanes not rung: %s", type(error).__name__)
+            log.warning("lanes not rung", extra={"error": type(error).__name__})
             return 0
         return len(lost)
 
@@ -94,7 +94,7 @@ class RqBell:
         try:
             return sum(leftovers.sweep(queue, now=self._clock.now()) for queue in self._queues.values())
         except RedisError as error:
-            log.warning("leftovers not swept: %s", type(error).__name__)
+            log.warning("leftovers not swept", extra={"error": type(error).__name__})
             return 0
 
     def _is_waiting(self, lane: AnyLane, direct: bool, waiting: Mapping[str, set[str]]) -> bool:  # noqa: FBT001  a pair taken apart

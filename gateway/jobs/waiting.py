@@ -56,7 +56,7 @@ class Waiters:
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                log.warning("settlements not heard, callers look once a second: %s", type(error).__name__)
+                log.warning("settlements not heard, callers look once a second", extra={"error": type(error).__name__})
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self) -> None:

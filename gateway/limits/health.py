@@ -32,14 +32,14 @@ class RedisHealth:
                 pipeline.expire(self._key(route), DOWN_SECONDS)
                 pipeline.execute()
         except RedisError as error:
-            log.warning("health not noted: %s", type(error).__name__)
+            log.warning("health not noted", extra={"error": type(error).__name__})
 
     def answered(self, route: str) -> None:
         """See `ports.Health`."""
         try:
             self._redis.delete(self._key(route))
         except RedisError as error:
-            log.warning("health not noted: %s", type(error).__name__)
+            log.warning("health not noted", extra={"error": type(error).__name__})
 
     def down_seconds(self, route: str) -> int:
         """See `ports.Health`."""

@@ -54,7 +54,9 @@ def deliver(attempt: DeliveryAttempt, *, ports: Ports) -> bool:
         retry_after_seconds=answer.retry_after_seconds,
     )
     if not ports.deliveries.record(attempt, progress, answer, at=at):
-        log.warning("delivery %s is no longer ours: its receiver may get it again", attempt.delivery.id)
+        log.warning(
+            "delivery is no longer ours, its receiver may get it again", extra={"delivery": attempt.delivery.id}
+        )
     return True
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from gateway import correlation
 from gateway.domain import lifecycle
 from gateway.domain.operations import HoldCause, Lane, Operation
 from gateway.domain.outcomes import Meaning, Outcome
@@ -106,7 +107,7 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
         if put_off is not None:
             ports.work.release(claim, due_at=put_off)
             return True
-        with gate.alone() if operation.run_alone else gate.together():
+        with correlation.about(operation.request_id), gate.alone() if operation.run_alone else gate.together():
             result = execute(claim, ports=ports, policy=policy)
         if isinstance(result, NoPermit):
             until = ports.clock.now() + timedelta(seconds=result.wait_seconds)
@@ -114,7 +115,7 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
             ports.work.release(claim, due_at=ports.clock.now())
             return False
     except LeaseLostError:
-        log.warning("lease lost, another worker goes on with %s", operation.id)
+        log.warning("lease lost, another worker goes on", extra={"operation": operation.id})
     return True
 
 
@@ -127,7 +128,7 @@ def _outcome(attempt: Attempt, conversation: Conversation, *, keep_lease: Callab
     except Misconfigured as error:
         return _unconfigured(error)
     except Exception as error:
-        log.exception("attempt %s of %s failed", attempt.id, attempt.operation.id)
+        log.exception("attempt failed", extra={"operation": attempt.operation.id, "attempt": attempt.id})
         return Outcome(meaning=Meaning.UNKNOWN, message=f"The gateway failed over the answer: {type(error).__name__}.")
 
 
@@ -141,7 +142,7 @@ def _record(attempt: Attempt, settlement: Settlement, outcome: Outcome, *, at: d
         except Exception:
             if tries_left == 0:
                 raise
-            log.exception("outcome of %s not recorded yet", attempt.operation.id)
+            log.exception("outcome not recorded yet", extra={"operation": attempt.operation.id})
             ports.clock.sleep(RECORD_PAUSE_SECONDS)
     raise AssertionError("unreachable: the last try returns or raises")
 

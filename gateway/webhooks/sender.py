@@ -55,14 +55,14 @@ class HttpSender:
         try:
             return self._sent(dispatch, started)
         except RefusedError as error:
-            log.info("a webhook's address is refused: %s", error.reason)
+            log.info("a receiver's address is refused", extra={"reason": str(error.reason)})
             return self._unanswered(str(error.reason), started, verdict=Verdict.REFUSED_ADDRESS)
         except UnresolvedError:
             return self._unanswered("name", started)
         except (UnconnectedError, UnansweredError) as error:
             return self._unanswered(error.word, started)
         except Exception as error:  # noqa: BLE001  promised: whatever a stranger's answer does, the lane goes on
-            log.warning("a webhook could not be sent: %s", type(error).__name__)
+            log.warning("an event could not be sent", extra={"error": type(error).__name__})
             return self._unanswered("internal", started)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from tests.support_api import (
     refused,
     written,
 )
+from tests.support_logs import logged
 
 SECONDS_MAX = 0.1
 """Of processor time for one wrong request, so that nobody can make us busy with them."""
@@ -361,17 +362,18 @@ def test_a_sender_who_goes_away_is_no_failure(gateway: Stack, caplog: pytest.Log
     assert caplog.records == []
 
 
-def test_a_surprise_is_500_and_says_what_to_do(
-    gateway: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_surprise_is_500_and_says_what_to_do(gateway: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure that nobody foresaw leaves as a problem with the request's id, and stands in the log under it."""
 
     def fail(_: object) -> dict[str, str]:
         raise ZeroDivisionError("a secret of ours")
 
     monkeypatch.setattr("gateway.api.presenting.respond", fail)
-    answer = gateway.send("GET", "/healthz", headers={"X-Request-Id": "mine-7"})
+    with logged() as lines:
+        answer = gateway.send("GET", "/healthz", headers={"X-Request-Id": "mine-7"})
     problem = refused(answer, 500, "gateway-failed")
     assert problem["request_id"] == "mine-7"
     assert "secret" not in answer.text
-    assert "mine-7" in caplog.text
+    [line] = [each for each in lines() if each["logger"] == "gateway.api.edge"]
+    assert (line["request_id"], line["error"], line["event"]) == ("mine-7", "ZeroDivisionError", "request failed")
+    assert "secret" not in str(line)

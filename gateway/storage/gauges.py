@@ -1,0 +1,66 @@
+"""How the tables stand, for measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from gateway.storage.database import Database
+from gateway.storage.survey import SqlSurvey
+from gateway.storage.tables import audit, audit_unsealed, operations
+
+Values = Mapping[tuple[str, ...], float]
+
+
+class SqlGauges:
+    """Reads them all."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, *, at: datetime) -> Mapping[str, Values]:
+        """Values by measure and by its labels."""
+        due = SqlSurvey(self._database).oldest_ignored(at=at)
+        with self._database.read() as connection:
+            return {
+                "mohar_operations_unsettled": _unsettled(connection),
+                "mohar_oldest_doubt_seconds": {(): _age(_oldest_doubt(connection), at)},
+                "mohar_oldest_due_seconds": {(): _age(due, at)},
+                **_unsealed(connection, at),
+            }
+
+
+def _unsettled(connection: Connection) -> Values:
+    query = (
+        select(operations.c.kind, operations.c.status, func.count())
+        .where(operations.c.settled_at.is_(None))
+        .group_by(operations.c.kind, operations.c.status)
+    )
+    return {(kind, status): count for kind, status, count in connection.execute(query)}
+
+
+def _oldest_doubt(connection: Connection) -> datetime | None:
+    query = select(func.min(operations.c.doubtful_since)).where(operations.c.settled_at.is_(None))
+    found: datetime | None = connection.execute(query).scalar_one()
+    return found
+
+
+def _unsealed(connection: Connection, at: datetime) -> Mapping[str, Values]:
+    """The oldest is the one of the lowest position: records are written within moments of each other."""
+    oldest = (
+        select(audit.c.at)
+        .join(audit_unsealed, audit_unsealed.c.position == audit.c.position)
+        .order_by(audit_unsealed.c.position)
+        .limit(1)
+    )
+    count = connection.execute(select(func.count()).select_from(audit_unsealed)).scalar_one()
+    return {
+        "mohar_audit_unsealed": {(): count},
+        "mohar_audit_seal_lag_seconds": {(): _age(connection.execute(oldest).scalar_one_or_none(), at)},
+    }
+
+
+def _age(since: datetime | None, at: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (at - since).total_seconds())
