@@ -26,6 +26,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "routes": ("route",),
     "calls": ("irn", "operation"),
     "webhook": ("webhook",),
+    "validate": ("validate",),
     "doctor": ("doctor",),
     "audit": ("audit",),
     "generate": ("docs",),

@@ -93,6 +93,11 @@ def size(raw: bytes, document: Any) -> int:
     return len(raw) if len(raw) * _GROWTH <= DOCUMENT_BYTES_MAX else len(canonical.write(document).encode())
 
 
+def sized(context: Context, size_bytes: int) -> Context:
+    """The same for a document of so many bytes."""
+    return replace(context, size_bytes=size_bytes)
+
+
 def knowledge(
     reading: Reading,
     *,
