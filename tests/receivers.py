@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,11 +33,15 @@ class Received:
 
 @dataclass(slots=True)
 class Talk:
-    """A connection in the hands of a behaviour. `count` is that of the request among all of the receiver's."""
+    """A connection in the hands of a behaviour.
+
+    `count` is that of the request among all of the receiver's, `times` that of its message.
+    """
 
     stream: socket.socket
     stopping: threading.Event
-    count: int = 0
+    count: int
+    times: int
 
     def say(self, *parts: bytes) -> None:
         """Send, at once."""
@@ -141,8 +146,8 @@ def endless_promises(talk: Talk) -> bool:
 
 
 def flapping(talk: Talk) -> bool:
-    """Every second answer is good."""
-    talk.say(answer(200 if talk.count % 2 == 0 else 500))
+    """Refuses every message at first, and then takes it."""
+    talk.say(answer(200 if talk.times > 1 else 500))
     return True
 
 
@@ -167,6 +172,7 @@ class Receiver:
     tls: ssl.SSLContext | None = None
     received: list[Received] = field(default_factory=list)
     unverified: list[str] = field(default_factory=list)
+    times: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     port: int = field(init=False)
@@ -225,13 +231,14 @@ class Receiver:
                 self._open.discard(plain)
 
     def _answer(self, stream: socket.socket, request: Received) -> bool:
-        complaint = self._complaint(request)
+        complaint, id = self._complaint(request), request.headers["webhook-id"]
         with self._lock:
             self.received.append(request)
-            count = len(self.received)
+            count, self.times[id] = len(self.received), self.times[id] + 1
+            times = self.times[id]
             if complaint:
                 self.unverified.append(complaint)
-        return self.behave(Talk(stream, self.stopping, count))
+        return self.behave(Talk(stream, self.stopping, count, times))
 
     def _complaint(self, request: Received) -> str:
         """What an independent reader of the standard says against the request: it must verify with each secret."""
