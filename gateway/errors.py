@@ -7,6 +7,7 @@
     ├── Forbidden          known, but not allowed
     ├── Absent             no such thing (or another's: the two look alike)
     ├── Clash              contradicts what is registered or under way
+    ├── Lapsed             the law's time for it is over: take the way out that `help` names
     ├── Throttled          no room just now: come back after `retry_after` seconds, nothing was stored
     ├── Unavailable        a part we need is away: come back, nothing was stored
     └── Misconfigured      an operator has to mend the set-up
@@ -76,6 +77,10 @@ class Absent(MoharError):
 
 class Clash(MoharError):
     """The request contradicts something that is registered or under way."""
+
+
+class Lapsed(MoharError):
+    """The time that the law gives for it is over."""
 
 
 class Throttled(MoharError):

@@ -64,6 +64,8 @@ from gateway.storage.gauges import SqlGauges
 from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
+from gateway.storage.lists import SqlLists
+from gateway.storage.road import SqlBills
 from gateway.storage.routebook import SqlRoutebook
 from gateway.storage.sealed import SqlSealed
 from gateway.storage.sealed_log import SqlSealedLog
@@ -209,6 +211,8 @@ class Wiring:
             work=self._metered_work(),
             upkeep=SqlUpkeep(self.database, self.ids),
             ledger=SqlLedger(self.database),
+            bills=SqlBills(self.database, self.ids),
+            lists=SqlLists(self.database),
             directory=directory,
             keyring=SqlKeyring(self.database),
             routebook=routebook,

@@ -180,6 +180,7 @@ def registration(new: NewOperation, **members: Any) -> Registration:
         "buyer_gstin": OTHER_GSTIN,
         "doc_type": new.doc_type,
         "doc_no": new.doc_no,
+        "doc_date": new.doc_date,
         "total": Decimal("2950.00"),
     }
     return Registration(**filled | members)

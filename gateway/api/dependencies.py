@@ -65,6 +65,8 @@ MayRegister = Annotated[Principal, Depends(scoped(Scope.IRN_WRITE))]
 MayRegisterNotes = Annotated[Principal, Depends(scoped(Scope.CDNR_WRITE))]
 MayAudit = Annotated[Principal, Depends(scoped(Scope.AUDIT))]
 MayManageWebhooks = Annotated[Principal, Depends(scoped(Scope.WEBHOOKS))]
+MayCancel = Annotated[Principal, Depends(scoped(Scope.IRN_CANCEL))]
+MayMove = Annotated[Principal, Depends(scoped(Scope.EWB_WRITE))]
 MayRead = Annotated[Principal, Depends(scoped(Scope.READ))]
 MayAdminister = Annotated[Principal, Depends(scoped(Scope.ADMIN))]
 

@@ -29,13 +29,13 @@ FILE: Final = "openapi.json"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _DOCUMENT_AT: Final = "#/components/schemas/Inv01"
 _ALWAYS: Final = ("API-Version", "X-Request-Id")
-_TOLD_BY: Final[Mapping[int, str]] = {
-    401: "WWW-Authenticate",
-    403: "WWW-Authenticate",
-    409: "Idempotent-Replayed",
-    422: "Idempotent-Replayed",
-    429: "Retry-After",
-    503: "Retry-After",
+_TOLD_BY: Final[Mapping[int, tuple[str, ...]]] = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    409: ("Idempotent-Replayed",),
+    422: ("Idempotent-Replayed", "Refusal-Replayed"),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
 }
 _ABOUT: Final = """\
 An ERP sends an invoice in the GSTN's own format (INV-01); Mohar checks it, registers it with an Invoice Registration \
@@ -103,10 +103,9 @@ def _components() -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    told_by = _TOLD_BY.get(status)
     return {
         "description": f"{problems.TITLES[status]}.",
-        "headers": {told_by: _header(told_by)} if told_by else {},
+        "headers": {name: _header(name) for name in _TOLD_BY.get(status, ())},
         "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 

@@ -11,11 +11,13 @@ from fastapi.responses import Response
 
 from gateway.domain import canonical, retries
 from gateway.domain.calendar import write_instant
+from gateway.domain.ewaybill import Standing
 from gateway.domain.faults import Fault
 from gateway.domain.kinds import KINDS
 from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
-from gateway.ports import Document
+from gateway.ports import Document, Listed, Relative
+from gateway.ports.bills import HeldBill
 from gateway.services.enquiry import Place
 
 ADVICE: Final[Mapping[Status, str]] = {
@@ -77,6 +79,20 @@ def operation(
     return {name: value for name, value in shown.items() if value is not None}
 
 
+def step(found: Operation) -> dict[str, Any]:
+    """An operation as a part of another."""
+    shown = {
+        "id": found.id,
+        "kind": found.kind.value,
+        "status": found.status.value,
+        "subject": found.subject,
+        "portal_code": found.portal_code,
+        "portal_message": found.portal_message,
+        "links": links(found),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
 def registration(registered: Registration) -> dict[str, Any]:
     """A document as the portal registered it."""
     return {
@@ -85,35 +101,81 @@ def registration(registered: Registration) -> dict[str, Any]:
         "ack_date": write_instant(registered.ack_at),
         "signed_invoice": registered.signed_invoice,
         "signed_qr": registered.signed_qr,
-        "ewb": _eway_bill(registered.ewb),
     }
 
 
-def document(held: Document) -> dict[str, Any]:
+def document(
+    held: Document, *, bill: HeldBill | None = None, notes: Sequence[Relative] = (), originals: Sequence[Relative] = ()
+) -> dict[str, Any]:
     """A document of the ledger, with the operation that brought it; `differences` when it has other content than that.
 
-    Such a one was registered by somebody else under the same number.
+    Such a one was registered by somebody else under the same number. `bill` is its e-way bill as it stands now, `notes`
+    are those that refer to it, and `originals` what it refers to itself.
     """
     registered = held.registration
-    differences = {} if held.ours else {"differences": list(registered.differences)}
-    return differences | {
+    shown = {
+        "differences": None if held.ours else list(registered.differences),
+        "notes": [relative(each) for each in notes] or None,
+        "originals": [relative(each) for each in originals] or None,
+        "cancelled_at": _instant(held.cancelled_at),
+        "source": "portal" if held.operation_id is None else None,
         "id": held.operation_id,
+    }
+    return {name: value for name, value in shown.items() if value is not None} | {
         "status": held.status,
         **registration(registered),
+        "ewb": _eway_bill(registered.ewb, bill),
         "document": _details(registered) | {"doc_date": held.doc_date.isoformat()},
         "links": _links_of(registered.irn, held.operation_id),
     }
 
 
-def read_back(registered: Registration) -> dict[str, Any]:
-    """A document that the portal gave back and the gateway did not register."""
-    status = "cancelled" if registered.cancelled else "active"
-    return {"status": status, **registration(registered), "document": _details(registered), "source": "portal"}
+def bill(found: HeldBill) -> dict[str, Any]:
+    """An e-way bill of the ledger."""
+    about = {} if found.irn is None else {"irn": f"/irn/{found.irn}"}
+    brought_by = {} if found.operation_id is None else {"operation": f"/operations/{found.operation_id}"}
+    return {
+        "number": found.number,
+        "standing": found.standing.value,
+        "irn": found.irn,
+        "made_at": _instant(found.made_at),
+        "valid_until": _instant(found.valid_until),
+        "cancelled_at": _instant(found.cancelled_at),
+        "remarks": found.remarks,
+        "links": {"self": f"/ewb/{found.number}"} | about | brought_by,
+    }
 
 
-def succeeded(done: Operation, held: Document) -> dict[str, Any]:
-    """The answer to a registration: `status` is the operation's."""
-    return document(held) | {"status": done.status.value}
+def relative(found: Relative) -> dict[str, Any]:
+    """A note of an invoice, or the invoice of a note."""
+    shown = {
+        "doc_type": found.doc_type,
+        "doc_no": found.doc_no,
+        "doc_date": found.doc_date.isoformat(),
+        "irn": found.irn,
+        "status": found.status,
+        "total": found.total,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def listed(found: Listed) -> dict[str, Any]:
+    """A document in a list."""
+    return {
+        "irn": found.irn,
+        "status": found.status,
+        "ack_no": found.ack_no,
+        "ack_date": write_instant(found.ack_at),
+        "ewb_no": found.ewb_no,
+        "document": {
+            "doc_type": found.doc_type,
+            "doc_no": found.doc_no,
+            "doc_date": found.doc_date.isoformat(),
+            "buyer_gstin": found.buyer_gstin,
+            "total": found.total,
+        },
+        "links": _links_of(found.irn, found.operation_id),
+    }
 
 
 def warnings(found: Sequence[Fault]) -> dict[str, Any]:
@@ -151,11 +213,13 @@ def _details(registered: Registration) -> dict[str, str | Decimal]:
     }
 
 
-def _eway_bill(ewb: EwayBill | None) -> dict[str, Any] | None:
+def _eway_bill(ewb: EwayBill | None, now: HeldBill | None) -> dict[str, Any] | None:
+    """What became of the e-way bill: as it was told with the document, and whether it has been cancelled since."""
     if ewb is None:
         return None
+    cancelled = now is not None and now.number == ewb.number and now.standing is Standing.CANCELLED
     return {
-        "status": "failed" if ewb.number is None else "generated",
+        "status": "failed" if ewb.number is None else "cancelled" if cancelled else "generated",
         "number": ewb.number,
         "made_at": _instant(ewb.made_at),
         "valid_until": _instant(ewb.valid_until),

@@ -17,6 +17,7 @@ class Action(StrEnum):
     OPERATION_ACCEPTED = "operation:accept"
     OPERATION_CLOSED = "operation:close"
     OPERATION_RESUMED = "operation:resume"
+    OPERATION_JUDGED = "operation:judge"
     ATTEMPT_BEGAN = "attempt:begin"
     ATTEMPT_SETTLED = "attempt:settle"
     LEASE_ENDED = "lease:end"

@@ -2,7 +2,7 @@
 
 The other columns of this table stand where their words are known, each under the same key: `irp.protocols` (how to
 call, how to look up, how to read), `storage.effects` (what success changes in the ledger) and `api.results` (what a
-client is told). The engine asks the table and never the kind.
+client is told of a success). The engine asks the table and never the kind.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class KindRules:
     """Whether it holds the number of its document, from its acceptance until it ends without an effect."""
     window: timedelta | None = None
     """How long after its subject came to be at the portal it may be asked for. None: that does not matter."""
+    after_refusal: str = "Correct what `portal_code` names, then ask again."
+    """What to do when the portal has refused it."""
     way_out: str
     """What is left to do when its window is over."""
 
@@ -36,20 +38,26 @@ _OVER: Final = "The validity of the e-way bill is over. Extend it within 8 hours
 KINDS: Final[Mapping[Kind, KindRules]] = {
     Kind.IRN_GENERATE: KindRules(
         claims_number=True,
+        after_refusal=(
+            "Correct the document and send it again: its number is free. A refused document is never sent unchanged."
+        ),
         way_out="The legal time to report it is over. Ask your adviser how to proceed.",
     ),
     Kind.IRN_CANCEL: KindRules(
         window=timedelta(hours=24),
+        after_refusal="See `portal_code`: the IRN stands. An active e-way bill has to be cancelled first.",
         way_out=(
             "An IRN can be cancelled for 24 hours only. Issue a credit note for the invoice and send it to POST /cdnr; "
             "POST /irn/{irn}/reverse drafts one. The invoice itself is amended in GSTR-1."
         ),
     ),
     Kind.EWB_GENERATE: KindRules(
+        after_refusal="Correct what `portal_code` names and ask again: the IRN stands, and no e-way bill was made.",
         way_out="The document is too old for an e-way bill. Ask your adviser how to proceed.",
     ),
     Kind.EWB_CANCEL: KindRules(
         window=timedelta(hours=24),
+        after_refusal="See `portal_code`: the e-way bill stands.",
         way_out=(
             "An e-way bill can be cancelled for 24 hours only. Let it lapse if the goods do not move; "
             "if they do, the recipient can reject it within 72 hours."

@@ -53,6 +53,7 @@ class Status(StrEnum):
 TERMINAL: Final = frozenset(
     {Status.SUCCEEDED, Status.REJECTED, Status.CONFLICT, Status.EXPIRED, Status.WITHDRAWN},
 )
+OPEN: Final = frozenset(Status) - TERMINAL
 RELEASES_NUMBER: Final = frozenset({Status.REJECTED, Status.EXPIRED, Status.WITHDRAWN})
 """After these the document's number may be used again."""
 CLAIMABLE: Final = frozenset({Status.QUEUED, Status.INDETERMINATE, Status.QUARANTINED, Status.HELD})

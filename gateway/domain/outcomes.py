@@ -121,6 +121,7 @@ class Registration(Result):
     buyer_gstin: str
     doc_type: str
     doc_no: str
+    doc_date: date
     total: Decimal
     cancelled: bool = False
     ewb: EwayBill | None = None

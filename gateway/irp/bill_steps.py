@@ -27,9 +27,9 @@ from gateway.irp.bills import (
 from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Told
-from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Talk, has_code, meant, members, unknown
+from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Matter, Talk, has_code, meant, members, unknown
 
-Reader = Callable[[Talk, Mapping[str, Any]], Result | None]
+Reader = Callable[[Matter, Mapping[str, Any]], Result | None]
 """What an answer changes, or None when it does not say what it should."""
 
 
@@ -82,7 +82,7 @@ class Step:
         meaning = Meaning.ABSENT if result is None else Meaning.REGISTERED
         return Outcome(meaning=meaning, result=result, evidence=answer.data, found_by=LOOK_UP)
 
-    def read(self, talk: Talk, told: Told, found_by: str) -> Outcome:
+    def read(self, talk: Matter, told: Told, found_by: str) -> Outcome:
         """What the answer to the call says."""
         answer = members(told)
         result = None if answer is None else self.told(talk, answer)
@@ -96,40 +96,40 @@ def _none(no: Outcome) -> bool:
     return no.meaning is Meaning.ABSENT
 
 
-def _bill_to_ask(talk: Talk) -> str:
+def _bill_to_ask(talk: Matter) -> str:
     """The bill itself, or of a trip sheet the first one."""
     listed = talk.asked.get("tripSheetEwbBills")
     return text_of(listed[0]["ewbNo"]) if isinstance(listed, list) and listed else talk.operation.subject
 
 
-def _is_ours(talk: Talk, answer: Mapping[str, Any]) -> bool:
+def _is_ours(talk: Matter, answer: Mapping[str, Any]) -> bool:
     return number_of(answer) == talk.operation.subject
 
 
-def _cancelled(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _cancelled(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     return Cancellation(at=time_of(answer.get("canceldate"))) if _is_ours(talk, answer) else None
 
 
-def _cancelled_there(_talk: Talk, bill: Mapping[str, Any]) -> Result | None:
+def _cancelled_there(_talk: Matter, bill: Mapping[str, Any]) -> Result | None:
     return Cancellation() if bill["status"] == CANCELLED else None
 
 
-def _rejected(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _rejected(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     return BillChange(at=time_of(answer.get("ewbrejecteddate"))) if _is_ours(talk, answer) else None
 
 
-def _rejected_there(_talk: Talk, bill: Mapping[str, Any]) -> Result | None:
+def _rejected_there(_talk: Matter, bill: Mapping[str, Any]) -> Result | None:
     return BillChange() if text_of(bill.get("rejectstatus")).upper() == "Y" else None
 
 
-def _vehicle(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _vehicle(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     at = time_of(answer.get("vehupddate"))
     if at is None:
         return None
     return BillChange(at=at, valid_until=time_of(answer.get("validupto")), vehicle_no=_named_vehicle(talk))
 
 
-def _vehicle_there(talk: Talk, bill: Mapping[str, Any]) -> Result | None:
+def _vehicle_there(talk: Matter, bill: Mapping[str, Any]) -> Result | None:
     entry = _entry(talk, bill)
     if entry is None:
         return None
@@ -137,19 +137,19 @@ def _vehicle_there(talk: Talk, bill: Mapping[str, Any]) -> Result | None:
     return BillChange(at=time_of(entry.get("entereddate")), valid_until=until, vehicle_no=_named_vehicle(talk))
 
 
-def _transporter(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _transporter(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     named = text_of(answer.get("transporterid"))
     if not _is_ours(talk, answer) or named != text_of(talk.asked["transporterId"]):
         return None
     return BillChange(at=time_of(answer.get("transupdatedate")), transporter_id=named)
 
 
-def _transporter_there(talk: Talk, bill: Mapping[str, Any]) -> Result | None:
+def _transporter_there(talk: Matter, bill: Mapping[str, Any]) -> Result | None:
     named = text_of(bill.get("transporterid"))
     return BillChange(transporter_id=named) if named == text_of(talk.asked["transporterId"]) else None
 
 
-def _extended(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _extended(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     at, until = time_of(answer.get("updateddate")), time_of(answer.get("validupto"))
     if number_of(answer) != talk.operation.subject or until is None:
         return None
@@ -157,7 +157,7 @@ def _extended(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
     return BillChange(at=at, valid_until=until, computed_until=computed, vehicle_no=_named_vehicle(talk))
 
 
-def _extended_there(talk: Talk, bill: Mapping[str, Any]) -> Result | None:
+def _extended_there(talk: Matter, bill: Mapping[str, Any]) -> Result | None:
     """Extended, if it now ends later than any bill could that was still waiting for its extension then."""
     since, until = talk.operation.doubtful_since, time_of(bill.get("validupto"))
     if since is None or until is None or until <= since + ewaybill.EXTEND_AROUND_END:
@@ -165,33 +165,33 @@ def _extended_there(talk: Talk, bill: Mapping[str, Any]) -> Result | None:
     return BillChange(valid_until=until, vehicle_no=_named_vehicle(talk))
 
 
-def _consolidated(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _consolidated(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     number = text_of(answer.get("cewbno", answer.get("tripsheetno")))
     if not number.isdigit():
         return None
     return _sheet(talk, number, at=time_of(answer.get("cewbdate")))
 
 
-def _consolidated_there(talk: Talk, bill: Mapping[str, Any]) -> Result | None:
+def _consolidated_there(talk: Matter, bill: Mapping[str, Any]) -> Result | None:
     entry = _entry(talk, bill, on_a_sheet=True)
     if entry is None:
         return None
     return _sheet(talk, text_of(entry.get("tripshtno")), at=time_of(entry.get("entereddate")))
 
 
-def _sheet(talk: Talk, number: str, *, at: datetime | None) -> BillChange:
+def _sheet(talk: Matter, number: str, *, at: datetime | None) -> BillChange:
     bills = tuple(text_of(each["ewbNo"]) for each in talk.asked["tripSheetEwbBills"])
     return BillChange(at=at, trip_sheet=number, vehicle_no=_named_vehicle(talk), bills=bills)
 
 
-def _closed(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+def _closed(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
     """Its answer is not published: whatever names no other bill will do."""
     named = number_of(answer)
     return BillChange() if named in (None, talk.operation.subject) else None
 
 
 def _moved(name: str) -> Reader:
-    def read(talk: Talk, answer: Mapping[str, Any]) -> Result | None:
+    def read(talk: Matter, answer: Mapping[str, Any]) -> Result | None:
         group = text_of(answer.get("groupno"))
         if not _is_ours(talk, answer) or not group:
             return None
@@ -201,18 +201,18 @@ def _moved(name: str) -> Reader:
     return read
 
 
-def _named_vehicle(talk: Talk) -> str | None:
+def _named_vehicle(talk: Matter) -> str | None:
     return text_of(talk.asked.get("vehicleNo")) or text_of(talk.asked.get("transDocNo")) or None
 
 
-def _entry(talk: Talk, bill: Mapping[str, Any], *, on_a_sheet: bool = False) -> Mapping[str, Any] | None:
+def _entry(talk: Matter, bill: Mapping[str, Any], *, on_a_sheet: bool = False) -> Mapping[str, Any] | None:
     """The entry of our vehicle among those of the bill, if it came after we first asked for it."""
     listed = bill.get("vehicllistdetails")
     entries = [{name.lower(): value for name, value in each.items()} for each in listed] if listed else []
     return next((each for each in entries if _is_entry(talk, each, on_a_sheet=on_a_sheet)), None)
 
 
-def _is_entry(talk: Talk, entry: Mapping[str, Any], *, on_a_sheet: bool) -> bool:
+def _is_entry(talk: Matter, entry: Mapping[str, Any], *, on_a_sheet: bool) -> bool:
     same = all(
         text_of(entry.get(name.lower())).upper() == text_of(talk.asked.get(name)).upper()
         for name in ("vehicleNo", "transDocNo", "fromPlace")

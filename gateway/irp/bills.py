@@ -15,7 +15,7 @@ from gateway.domain.outcomes import EwayBill, Meaning, Outcome
 from gateway.irp import codes, endpoints, envelope, portal_json
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
-from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Talk, meant, members, unknown
+from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Matter, Talk, meant, members, unknown
 
 CLOCKS_APART: Final = timedelta(minutes=2)
 """The portal's time against ours, and its rounding to the minute."""
@@ -74,7 +74,7 @@ def look_up_made(talk: Talk) -> Outcome:
     return _compared(talk, full, number=number)
 
 
-def read_made(talk: Talk, told: Told, found_by: str) -> Outcome:
+def read_made(talk: Matter, told: Told, found_by: str) -> Outcome:
     """What the answer to a new bill says."""
     answer = members(told)
     number = number_of(answer)
@@ -160,7 +160,7 @@ def _compared(talk: Talk, told: Told, *, number: str) -> Outcome:
     return Outcome(meaning=Meaning.CONFLICT, result=bill, evidence=told.data, found_by=LOOK_UP, message=message)
 
 
-def is_younger(talk: Talk, at: datetime | None) -> bool:
+def is_younger(talk: Matter, at: datetime | None) -> bool:
     """Whether something came to be after we first asked for it."""
     since = talk.operation.doubtful_since
     return since is not None and at is not None and at > since - CLOCKS_APART

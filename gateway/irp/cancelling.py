@@ -9,7 +9,7 @@ from gateway.irp import codes, endpoints
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.reading import portal_time
-from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Talk, has_code, meant, members, unknown
+from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Matter, Talk, has_code, meant, members, unknown
 
 _NOT_ACTIVE: Final = frozenset({"9999"})
 """The IRN is not active, nearly always because it is cancelled already: its status tells."""
@@ -48,18 +48,20 @@ def look_up(talk: Talk) -> Outcome:
     return _by_status(talk, answer)
 
 
-def read(talk: Talk, told: Told, found_by: str) -> Outcome:
-    """What the answer to a cancellation says: which IRN, and when."""
+def read(matter: Matter, told: Told, found_by: str) -> Outcome:
+    """What the answer to a cancellation says: which IRN, and when; or a later one, how the IRN stands."""
     answer = members(told)
-    if answer is None or str(answer.get("irn", "")).lower() != talk.operation.subject:
+    if answer is not None and "status" in answer:
+        return _by_status(matter, told)
+    if answer is None or str(answer.get("irn", "")).lower() != matter.operation.subject:
         return unknown(told, "The portal's success names another IRN, or none.")
     result = Cancellation(at=portal_time(answer.get("canceldate")))
     return Outcome(meaning=Meaning.REGISTERED, result=result, evidence=told.data, found_by=found_by)
 
 
-def _by_status(talk: Talk, told: Told) -> Outcome:
+def _by_status(matter: Matter, told: Told) -> Outcome:
     answer = members(told)
-    if answer is None or str(answer.get("irn", "")).lower() != talk.operation.subject:
+    if answer is None or str(answer.get("irn", "")).lower() != matter.operation.subject:
         return unknown(told, "The portal answered with another document.")
     status = answer.get("status")
     if status == _CANCELLED:

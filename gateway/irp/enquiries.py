@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any, Final
 
 from gateway.domain.calendar import write_portal_date
-from gateway.domain.outcomes import Meaning, Outcome, Registration
+from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
-from gateway.irp import codes, endpoints, envelope, portal_json, reading
+from gateway.irp import codes, endpoints, envelope, ewaybills, portal_json, reading
 from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Exchange, Told
@@ -55,6 +55,17 @@ class IrpEnquiries:
             raise ValueError("name an IRN, or type, number and date")
         told = _told(answer)
         return None if told is None else reading.registration(told, self._portals.signing_keys(route))
+
+    def bill_of(self, seller: Seller, *, irn: str) -> EwayBill | None:
+        """See `ports.Enquiries`."""
+        exchange, _ = self._exchange(seller)
+        told = _told(exchange.ask(endpoints.EWB_GET_BY_IRN, key=irn, keep_lease=_no_lease))
+        if told is None:
+            return None
+        bill = ewaybills.bill_of(told)
+        if bill is None:
+            raise _unavailable("The portal's answer names no e-way bill.")
+        return bill
 
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
         """See `ports.Enquiries`."""

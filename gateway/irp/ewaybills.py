@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome
 from gateway.irp import codes, endpoints, envelope
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.reading import portal_time
-from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Talk, meant, members, unknown
+from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Matter, Talk, meant, members, unknown
 
 _ACTIVE: Final = "ACT"
 _CANCELLED: Final = "CNL"
@@ -43,18 +43,19 @@ def look_up_made(talk: Talk) -> Outcome:
     return read_made(talk, answer, LOOK_UP) if isinstance(answer, Told) else meant(answer, LOOK_UP_ANSWERS)
 
 
-def read_made(talk: Talk, told: Told, found_by: str) -> Outcome:
+def read_made(matter: Matter, told: Told, found_by: str) -> Outcome:
     """What the portal tells of a bill."""
-    answer = members(told)
-    bill = None if answer is None else _bill(answer)
+    bill = bill_of(told)
     if bill is None:
         return unknown(told, "The portal's success names no e-way bill.")
-    if bill.cancelled and not _is_of(talk, bill):
+    if bill.cancelled and not _is_of(matter, bill):
         return Outcome(meaning=Meaning.ABSENT, evidence=told.data, found_by=found_by)
     return Outcome(meaning=Meaning.REGISTERED, result=bill, evidence=told.data, found_by=found_by)
 
 
-def _bill(answer: dict[str, Any]) -> EwayBill | None:
+def bill_of(told: Told) -> EwayBill | None:
+    """The bill that a success tells of; None when there is none in it."""
+    answer = members(told) or {}
     number, status = str(answer.get("ewbno")), answer.get("status", _ACTIVE)
     known = number.isascii() and number.isdigit() and len(number) <= _NUMBER_DIGITS
     if not known or status not in (_ACTIVE, _CANCELLED):
@@ -69,9 +70,9 @@ def _bill(answer: dict[str, Any]) -> EwayBill | None:
     )
 
 
-def _is_of(talk: Talk, bill: EwayBill) -> bool:
+def _is_of(matter: Matter, bill: EwayBill) -> bool:
     """Whether a bill came to be after we first asked for it."""
-    since = talk.operation.doubtful_since
+    since = matter.operation.doubtful_since
     return since is not None and bill.made_at is not None and bill.made_at > since - _CLOCKS_APART
 
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 
 from gateway.domain.operations import HoldCause, Operation
 from gateway.domain.outcomes import Meaning, Outcome
+from gateway.irp import envelope, talk
 from gateway.irp.client import PortalConversation
 from gateway.irp.endpoints import LOOK_UP, SEND
-from gateway.irp.exchange import Exchange
+from gateway.irp.exchange import Exchange, Told
 from gateway.irp.permits import BULK_PATIENCE_SECONDS, PATIENCE_SECONDS, Permits
+from gateway.irp.protocols import PROTOCOLS
 from gateway.irp.session import Sessions
 from gateway.irp.signing_keys import KeyFile, SigningKeys
+from gateway.irp.talk import Matter
 from gateway.irp.wire import Wire
 from gateway.ports import Attempt, Caller, Clock, Conversation, Limiter, NoPermit, PortalAccount, Route, Routebook
 
@@ -47,6 +50,12 @@ class IrpPortals:
         if wait_seconds > 0:
             return NoPermit(wait_seconds)
         return PortalConversation(self.exchange(way, account, permits), self.signing_keys(way), self._clock)
+
+    def read(self, operation: Operation, *, payload: bytes, answer: bytes) -> Outcome:
+        """See `ports.Portals`."""
+        keys = self.signing_keys(self._routebook.route(operation.route or ""))
+        matter = Matter(operation, payload, keys)
+        return PROTOCOLS[operation.kind].read(matter, Told(answer, envelope.Info()), talk.LOOK_UP)
 
     def exchange(self, route: Route, account: PortalAccount, permits: Permits) -> Exchange:
         """The authenticated calls of an account."""

@@ -10,7 +10,7 @@ from gateway.domain.operations import Kind
 from gateway.domain.outcomes import Outcome
 from gateway.irp import bill_steps, bills, cancelling, ewaybills, registering
 from gateway.irp.exchange import Told
-from gateway.irp.talk import Talk
+from gateway.irp.talk import Matter, Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Protocol:
     """Send the request, and read what came of it. What the portal says is done already is looked up at once."""
     look_up: Callable[[Talk], Outcome]
     """Find out whether it is done. `Meaning.ABSENT` only when the portal says that it is not."""
-    read: Callable[[Talk, Told, str], Outcome]
+    read: Callable[[Matter, Told, str], Outcome]
     """What a success says, by `call` or by `look_up` (the third argument)."""
 
 

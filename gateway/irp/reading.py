@@ -87,6 +87,7 @@ def _verified(told: Told, keys: KeyStore) -> tuple[Registration, Mapping[str, An
         buyer_gstin=invoice.buyer_gstin,
         doc_type=invoice.doc_type,
         doc_no=invoice.doc_no,
+        doc_date=invoice.doc_date,
         total=invoice.total,
         cancelled=answer.get("Status") == _CANCELLED,
         ewb=_eway_bill(answer, told.info),

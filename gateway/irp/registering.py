@@ -6,7 +6,7 @@ from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp import codes, endpoints, envelope, reading
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
-from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Answer, Talk, meant
+from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Answer, Matter, Talk, meant
 
 
 def call(talk: Talk) -> Outcome:
@@ -32,9 +32,9 @@ def look_up(talk: Talk) -> Outcome:
     return _found(talk, talk.ask(endpoints.GET_IRN_BY_DOCUMENT, params=named))
 
 
-def read(talk: Talk, told: Told, found_by: str) -> Outcome:
+def read(matter: Matter, told: Told, found_by: str) -> Outcome:
     """What a success says of the document."""
-    return reading.read(told, talk.asked, talk.keys, found_by=found_by)
+    return reading.read(told, matter.asked, matter.keys, found_by=found_by)
 
 
 def _existing(talk: Talk, refusal: envelope.Failure) -> Outcome:

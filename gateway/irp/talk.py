@@ -44,15 +44,12 @@ Answer = Told | envelope.Failure | Outcome
 
 
 @dataclass(frozen=True)
-class Talk:
-    """One attempt: what is asked, and the line to ask it over. `keep_lease` is called before every wire call."""
+class Matter:
+    """What a talk is about: enough to read an answer by."""
 
     operation: Operation
     payload: bytes
-    kept_answer: bytes | None
-    exchange: Exchange
     keys: KeyStore
-    keep_lease: Callable[[], None]
 
     @cached_property
     def asked(self) -> Mapping[str, Any]:
@@ -66,6 +63,15 @@ class Talk:
         if self.operation.irn is None:
             raise ValueError(f"{self.operation.id} names no IRN")
         return self.operation.irn
+
+
+@dataclass(frozen=True)
+class Talk(Matter):
+    """One attempt, and the line to speak over. `keep_lease` is called before every wire call."""
+
+    kept_answer: bytes | None
+    exchange: Exchange
+    keep_lease: Callable[[], None]
 
     def ask(self, endpoint: Endpoint, *, key: str = "", params: Mapping[str, str] | None = None) -> Answer:
         """A question that changes nothing at the portal."""

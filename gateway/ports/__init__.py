@@ -39,6 +39,8 @@ from gateway.ports.keyring import (
     Standing,
     token_key_context,
 )
+from gateway.ports.ledger import ACTIVE, CANCELLED, Document, Ledger, Relative
+from gateway.ports.lists import DocumentFilter, Listed, Lists, OperationFilter
 from gateway.ports.survey import (
     Leader,
     SellerLogin,
@@ -50,11 +52,9 @@ from gateway.ports.work import (
     Attempt,
     Auditor,
     Claim,
-    Document,
     IdempotencyKey,
     Intake,
     LeaseLostError,
-    Ledger,
     NewOperation,
     Received,
     Reception,
@@ -71,6 +71,8 @@ from gateway.ports.world import (
 )
 
 __all__ = [
+    "ACTIVE",
+    "CANCELLED",
     "SIGNATURE_ALGORITHMS",
     "Addresses",
     "Answer",
@@ -92,6 +94,7 @@ __all__ = [
     "Directory",
     "Dispatch",
     "Document",
+    "DocumentFilter",
     "Endpoint",
     "Endpoints",
     "Enquiries",
@@ -109,15 +112,19 @@ __all__ = [
     "Level",
     "Limiter",
     "LimiterAwayError",
+    "Listed",
+    "Lists",
     "LoginPause",
     "LoginTrial",
     "NewOperation",
     "NoPermit",
+    "OperationFilter",
     "PortalAccount",
     "Portals",
     "PublicKey",
     "Received",
     "Reception",
+    "Relative",
     "Route",
     "Routebook",
     "Sealed",

@@ -33,6 +33,7 @@ class HeldBill:
     trip_sheet: str | None
     remarks: str | None
     differences: Sequence[Mapping[str, Any]]
+    cancelled_at: datetime | None
     recorded_at: datetime
 
     def of_law(self) -> Bill | None:
@@ -50,6 +51,9 @@ class Bills(Protocol):
 
     def of_operation(self, operation_id: str) -> HeldBill | None:
         """The bill that an operation ended in."""
+
+    def of_irn(self, *, environment: Environment, gstin: str, irn: str) -> HeldBill | None:
+        """The latest bill of an IRN."""
 
     def list(
         self, *, environment: Environment, gstin: str, standing: Standing | None, before: str | None, rows_max: int

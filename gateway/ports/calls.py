@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Operation
-from gateway.domain.outcomes import Outcome, Registration
+from gateway.domain.outcomes import EwayBill, Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.ports.directory import Route, Seller
 from gateway.ports.work import Attempt
@@ -40,6 +40,9 @@ class Portals(Protocol):
 
     def converse(self, operation: Operation, *, route: str) -> Conversation | NoPermit:
         """Take a permit for a first call, waiting a little where that is enough."""
+
+    def read(self, operation: Operation, *, payload: bytes, answer: bytes) -> Outcome:
+        """What an answer of the portal means that a person has brought, as if a look-up had told it."""
 
 
 class LimiterAwayError(Exception):
@@ -118,6 +121,9 @@ class Enquiries(Protocol):
 
         Raises Absent when it is registered, but too old for the portal to give it back.
         """
+
+    def bill_of(self, seller: Seller, *, irn: str) -> EwayBill | None:
+        """The e-way bill of an IRN, as it stands; None when the portal has none."""
 
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
         """What the portal knows of a GSTIN, in its own words; None when it knows none such."""

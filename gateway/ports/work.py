@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from gateway.domain.audit import Record
 from gateway.domain.faults import Fault
-from gateway.domain.operations import Environment, HoldCause, Kind, Lane, Operation
-from gateway.domain.outcomes import Outcome, Registration
+from gateway.domain.operations import Environment, HoldCause, Kind, Lane, Operation, Status
+from gateway.domain.outcomes import Outcome
 from gateway.domain.settlement import Event, Settlement
 
 
@@ -43,6 +43,8 @@ class NewOperation:
     payload: bytes
     request_id: str
     deadline_at: datetime | None
+    refused_since: datetime | None = None
+    """A lasting refusal of the very same since then answers again; None: it is sent whatever was answered before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Reception(StrEnum):
     SAME_DOCUMENT = "same document"
     KEY_REUSED = "key reused"
     OTHER_DOCUMENT = "other document"
+    REFUSED_BEFORE = "refused before"
+    """The portal has refused the very same, for what it says."""
     UNDER_WAY = "under way"
     """Another operation of the kind on this subject, which asks for something else, is not settled."""
     GROUND_MOVED = "ground moved"
@@ -118,11 +122,24 @@ class Intake(Protocol):
     def find_by_identity(self, new: NewOperation) -> Received | None:
         """The operation that holds this document's number, or that is open on this subject, if there is one."""
 
-    def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
-        """Store an operation with its key, its claim on the number and its evidence, or read back who came first."""
+    def accept(
+        self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime, before: NewOperation | None = None
+    ) -> Received:
+        """Store an operation with its key, its claim on the number and its evidence, or read back who came first.
+
+        `before` is stored with it, unless one like it is open on its subject: either is waited for.
+        """
+
+    def latest_on(
+        self, *, environment: Environment, gstin: str, kind: Kind, subject: str, statuses: Collection[Status]
+    ) -> Operation | None:
+        """The latest operation of a kind on a subject that stands so."""
 
     def get(self, id: str) -> Operation | None:
         """One operation."""
+
+    def payload_of(self, id: str) -> bytes:
+        """What an operation sends. Raises LookupError when there is no such operation."""
 
     def attempts_of(self, id: str) -> Sequence[Mapping[str, Any]]:
         """The tries at it, oldest first."""
@@ -164,6 +181,9 @@ class Upkeep(Protocol):
     def resume(self, id: str, *, actor: str, at: datetime) -> Operation:
         """Take a parked operation up again."""
 
+    def judge(self, id: str, outcome: Outcome, *, note: str, actor: str, at: datetime) -> Operation:
+        """Settle a parked operation by what a person found, with what that changes in the ledger."""
+
     def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
         """Bring back the rows whose lease is over; how many there were."""
 
@@ -186,39 +206,6 @@ class Upkeep(Protocol):
 
     def reap(self, *, at: datetime) -> int:
         """Remove idempotency keys past their life; how many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A row of the ledger: a document as it stands at the portal. Nobody's operation brought one that was read back."""
-
-    environment: Environment
-    org_id: str
-    gstin: str
-    operation_id: str | None
-    doc_date: date
-    cancelled_at: datetime | None
-    ours: bool
-    status: str
-    registration: Registration
-
-
-class Ledger(Protocol):
-    """What is true at the portal, as far as we were told."""
-
-    def by_irn(self, *, environment: Environment, gstin: str, irn: str) -> Document | None:
-        """One document of a seller."""
-
-    def by_operation(self, operation_id: str) -> Document | None:
-        """The document that an operation ended in."""
-
-    def operation_on(
-        self, *, environment: Environment, gstin: str, financial_year: str, doc_type: str, number_key: str
-    ) -> Operation | None:
-        """The operation that holds a number, registered or still under way."""
-
-    def operation_of_irn(self, *, environment: Environment, gstin: str, irn: str) -> Operation | None:
-        """The latest operation whose (predicted) IRN this is."""
 
 
 class Auditor(Protocol):

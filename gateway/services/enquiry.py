@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.domain.audit import Action, Record
 from gateway.domain.calendar import financial_year
 from gateway.domain.identifiers import AUDIT_PREFIX, is_document_number, is_irn, same_document_number
-from gateway.domain.operations import TERMINAL, Operation, Status
+from gateway.domain.operations import OPEN, Kind, Operation, Status
 from gateway.domain.outcomes import Registration
 from gateway.errors import Absent, Invalid
 from gateway.ports import Document, LimiterAwayError, Seller
@@ -23,10 +23,9 @@ DOC_TYPES: Final = frozenset({"INV", "CRN", "DBN"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What stands under an IRN or a number: a document of the ledger, one read back, or work under way."""
+    """What stands under an IRN or a number: a document of the ledger, or work under way."""
 
     document: Document | None = None
-    read_back: Registration | None = None
     operation: Operation | None = None
 
 
@@ -94,11 +93,33 @@ def by_irn(irn: str, principal: Principal, *, ports: Ports) -> Found:
     held = ports.ledger.by_irn(environment=principal.environment, gstin=principal.gstin, irn=irn)
     if held is not None:
         return Found(document=held)
-    under_way = ports.ledger.operation_of_irn(environment=principal.environment, gstin=principal.gstin, irn=irn)
-    if under_way is not None and under_way.status not in TERMINAL:
+    under_way = registering(irn, principal, ports=ports)
+    if under_way is not None:
         return Found(operation=under_way)
     seller = _asking(principal, ports)
     return _read_back(ports.enquiries.read_back(seller, irn=irn), irn, seller, principal, ports)
+
+
+def registering(irn: str, principal: Principal, *, ports: Ports) -> Operation | None:
+    """The operation that is about to register an IRN, if one is."""
+    return ports.intake.latest_on(
+        environment=principal.environment,
+        gstin=principal.gstin,
+        kind=Kind.IRN_GENERATE,
+        subject=irn,
+        statuses=OPEN,
+    )
+
+
+def latest_done(kind: Kind, subject: str, principal: Principal, *, ports: Ports) -> Operation | None:
+    """The latest operation of a kind on a subject that has succeeded."""
+    return ports.intake.latest_on(
+        environment=principal.environment,
+        gstin=principal.gstin,
+        kind=kind,
+        subject=subject,
+        statuses=[Status.SUCCEEDED],
+    )
 
 
 def by_details(doc_type: str, doc_no: str, doc_date: date, principal: Principal, *, ports: Ports) -> Found:
@@ -149,16 +170,18 @@ def _seller(principal: Principal, ports: Ports) -> Seller:
 def _read_back(
     registered: Registration | None, subject: str, seller: Seller, principal: Principal, ports: Ports
 ) -> Found:
-    """What the portal gave back. It is shown, not taken into the ledger: adoption is an operation's business."""
+    """What the portal gave back, kept at once: it forgets a document after two days. No operation is made of it."""
     if registered is None or registered.seller_gstin != principal.gstin:
         raise Absent(
             "document-unknown",
             "Neither the gateway nor the portal has such a document of this seller.",
             help="Check the number, the type and the date; the portal gives a document back for two days only.",
         )
+    at = ports.clock.now()
+    ports.ledger.take_over(registered, environment=seller.environment, org_id=seller.org_id, at=at)
     record = Record(
         id=ports.ids.new(AUDIT_PREFIX),
-        at=ports.clock.now(),
+        at=at,
         actor=principal.client_id,
         action=Action.READ_BACK,
         subject=subject,
@@ -168,4 +191,7 @@ def _read_back(
         facts={"irn": registered.irn, "route": seller.route},
     )
     ports.auditor.write(record)
-    return Found(read_back=registered)
+    held = ports.ledger.by_irn(environment=seller.environment, gstin=seller.gstin, irn=registered.irn)
+    if held is None:
+        raise RuntimeError(f"{registered.irn} was taken over and is not in the ledger")
+    return Found(document=held)

@@ -22,6 +22,7 @@ from gateway.ports import (
     Keyring,
     Ledger,
     Limiter,
+    Lists,
     Portals,
     Routebook,
     Secrets,
@@ -32,6 +33,7 @@ from gateway.ports import (
     WebhookSecrets,
     Work,
 )
+from gateway.ports.bills import Bills
 from gateway.ports.evidence import SealedLog, Sealer, Seals
 
 
@@ -49,6 +51,8 @@ class Ports:
     work: Work
     upkeep: Upkeep
     ledger: Ledger
+    bills: Bills
+    lists: Lists
     directory: Directory
     keyring: Keyring
     routebook: Routebook

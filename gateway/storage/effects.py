@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
@@ -38,7 +38,6 @@ def store_document(
     environment: str,
     org_id: str,
     gstin: str,
-    doc_date: date,
     operation_id: str | None,
     at: datetime,
 ) -> None:
@@ -52,7 +51,7 @@ def store_document(
         "operation_id": operation_id,
         "doc_type": registered.doc_type,
         "doc_no": registered.doc_no,
-        "doc_date": doc_date,
+        "doc_date": registered.doc_date,
         "buyer_gstin": registered.buyer_gstin,
         "total": f"{registered.total:f}",
         "status": "cancelled" if registered.cancelled else "active",
@@ -80,15 +79,12 @@ def store_document(
 
 
 def _registered(connection: Connection, operation: Operation, result: Registration, at: datetime) -> None:
-    if operation.doc_date is None:
-        raise RuntimeError(f"{operation.id} registered a document without a date")
     store_document(
         connection,
         result,
         environment=operation.environment.value,
         org_id=operation.org_id,
         gstin=operation.gstin,
-        doc_date=operation.doc_date,
         operation_id=operation.id,
         at=at,
     )

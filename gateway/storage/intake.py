@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import AUDIT_PREFIX
 from gateway.domain.kinds import KINDS
-from gateway.domain.operations import CLAIMABLE, TERMINAL, Lane, Operation, Status
+from gateway.domain.operations import CLAIMABLE, TERMINAL, Environment, Kind, Lane, Operation, Status
 from gateway.ports import IdempotencyKey, Ids, NewOperation, Received, Reception
 from gateway.storage import audit, blobs, queries
 from gateway.storage.database import Database
@@ -24,6 +25,8 @@ from gateway.storage.upsert import insert_missing
 
 _IDENTITY = ("environment", "gstin", "financial_year", "doc_type", "number_key")
 _SUBJECT = ("environment", "gstin", "kind", "subject")
+_REMEMBERED = (Reception.ACCEPTED, Reception.SAME_DOCUMENT, Reception.REFUSED_BEFORE)
+"""Meetings that a new key is remembered with."""
 _RACES_MAX = 5
 """Tries to store or to read back when others store and release the same number at the same time."""
 
@@ -45,12 +48,15 @@ class SqlIntake:
         with self._database.read() as connection:
             return _met(connection, new)
 
-    def accept(self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime) -> Received:
+    def accept(
+        self, new: NewOperation, key: IdempotencyKey | None, *, at: datetime, before: NewOperation | None = None
+    ) -> Received:
         """See `ports.Intake`."""
         for tries in range(_RACES_MAX):
             look_first = tries > 0  # nearly always the document is new, and the constraints tell when it is not
+            work = partial(self._accept, new=new, key=key, at=at, look_first=look_first, before=before)
             try:
-                return self._database.write(partial(self._accept, new=new, key=key, at=at, look_first=look_first))
+                return self._database.write(work)
             except IntegrityError:  # somebody else has the same key or number: read it back
                 continue
         raise RuntimeError(f"{new.id}: its number was taken and released {_RACES_MAX} times while it was stored")
@@ -59,6 +65,34 @@ class SqlIntake:
         """See `ports.Intake`."""
         with self._database.read() as connection:
             return fetch_operation(connection, id)
+
+    def latest_on(
+        self, *, environment: Environment, gstin: str, kind: Kind, subject: str, statuses: Collection[Status]
+    ) -> Operation | None:
+        """See `ports.Intake`."""
+        query = (
+            select(*queries.operation_columns)
+            .where(
+                operations.c.environment == environment.value,
+                operations.c.gstin == gstin,
+                operations.c.kind == kind.value,
+                operations.c.subject == subject,
+                operations.c.status.in_([status.value for status in statuses]),
+            )
+            .order_by(operations.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else read_operation(row)
+
+    def payload_of(self, id: str) -> bytes:
+        """See `ports.Intake`."""
+        with self._database.read() as connection:
+            operation = fetch_operation(connection, id)
+            if operation is None:
+                raise LookupError(f"no operation {id}")
+            return blobs.fetch(connection, operation.payload_blob)
 
     def attempts_of(self, id: str) -> Sequence[Mapping[str, Any]]:
         """See `ports.Intake`."""
@@ -83,18 +117,36 @@ class SqlIntake:
             return connection.execute(query).scalar_one()
 
     def _accept(
-        self, connection: Connection, new: NewOperation, key: IdempotencyKey | None, *, at: datetime, look_first: bool
+        self,
+        connection: Connection,
+        new: NewOperation,
+        key: IdempotencyKey | None,
+        *,
+        at: datetime,
+        look_first: bool,
+        before: NewOperation | None,
     ) -> Received:
         met = _met_by_key(connection, key, at=at) if key and look_first else None
-        met = met or (_met(connection, new) if look_first else None)
+        met = met or (_met(connection, new) if look_first else _refused_before(connection, new))
+        if met is None and before is not None:
+            new = replace(new, waits_for=self._stored(connection, before, at=at).id)
         met = met or _ground_of(connection, new)
         if met is None:
             met = Received(Reception.ACCEPTED, _insert_operation(connection, new, at=at))
-        if key is not None and met.reception in (Reception.ACCEPTED, Reception.SAME_DOCUMENT):
+        if key is not None and met.reception in _REMEMBERED:
             _insert_key(connection, key, met.operation, at=at)
         if met.reception is Reception.ACCEPTED:
             audit.append(connection, self._accepted(met.operation, key, at=at))
         return met
+
+    def _stored(self, connection: Connection, before: NewOperation, *, at: datetime) -> Operation:
+        """A step that comes first: stored, unless one on its subject is open already."""
+        row = connection.execute(queries.OPEN_ON, {name: getattr(before, name) for name in _SUBJECT}).mappings().first()
+        if row is not None:
+            return read_operation(row)
+        stored = _insert_operation(connection, before, at=at)
+        audit.append(connection, self._accepted(stored, None, at=at))
+        return stored
 
     def _accepted(self, operation: Operation, key: IdempotencyKey | None, *, at: datetime) -> Record:
         return Record(
@@ -134,12 +186,20 @@ def _met_by_key(connection: Connection, key: IdempotencyKey, *, at: datetime) ->
 def _met(connection: Connection, new: NewOperation) -> Received | None:
     """What is in the way of a new operation: the holder of its number, or another one on its subject."""
     if KINDS[new.kind].claims_number:
-        return _met_by_identity(connection, new)
+        return _met_by_identity(connection, new) or _refused_before(connection, new)
     row = connection.execute(queries.OPEN_ON, {name: getattr(new, name) for name in _SUBJECT}).mappings().one_or_none()
     if row is None:
-        return None
+        return _refused_before(connection, new)
     same = row["content_digest"] == new.content_digest
     return Received(Reception.SAME_DOCUMENT if same else Reception.UNDER_WAY, read_operation(row))
+
+
+def _refused_before(connection: Connection, new: NewOperation) -> Received | None:
+    if new.refused_since is None:
+        return None
+    named = {name: getattr(new, name) for name in (*_SUBJECT, "content_digest", "refused_since")}
+    row = connection.execute(queries.REFUSED_BEFORE, named).mappings().one_or_none()
+    return None if row is None else Received(Reception.REFUSED_BEFORE, read_operation(row))
 
 
 def _ground_of(connection: Connection, new: NewOperation) -> Received | None:

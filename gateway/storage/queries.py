@@ -63,6 +63,22 @@ OPEN_ON: Final = select(*operation_columns).where(
 )
 """The operation of a kind that is open on a subject. There is one at most."""
 
+REFUSED_BEFORE: Final = (
+    select(*operation_columns)
+    .where(
+        operations.c.environment == bindparam("environment"),
+        operations.c.gstin == bindparam("gstin"),
+        operations.c.kind == bindparam("kind"),
+        operations.c.subject == bindparam("subject"),
+        operations.c.content_digest == bindparam("content_digest"),
+        operations.c.lasting_refusal,
+        operations.c.settled_at >= bindparam("refused_since"),
+    )
+    .order_by(operations.c.id.desc())
+    .limit(1)
+)
+"""The latest refusal of the very same request for what it says."""
+
 WAITING_FOR: Final = (
     select(*operation_columns)
     .where(operations.c.waits_for == bindparam("awaited"), operations.c.settled_at.is_(None))

@@ -44,6 +44,22 @@ class SqlBills:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else _read(row)
 
+    def of_irn(self, *, environment: Environment, gstin: str, irn: str) -> HeldBill | None:
+        """See `ports.bills.Bills`."""
+        query = (
+            select(eway_bills)
+            .where(
+                eway_bills.c.environment == environment.value,
+                eway_bills.c.irn == irn,
+                eway_bills.c.gstin == gstin,
+            )
+            .order_by(eway_bills.c.recorded_at.desc(), eway_bills.c.number.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else _read(row)
+
     def list(
         self, *, environment: Environment, gstin: str, standing: Standing | None, before: str | None, rows_max: int
     ) -> Sequence[HeldBill]:

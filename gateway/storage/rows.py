@@ -97,6 +97,7 @@ def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
             buyer_gstin=row["buyer_gstin"],
             doc_type=row["doc_type"],
             doc_no=row["doc_no"],
+            doc_date=row["doc_date"],
             total=Decimal(row["total"]),
             cancelled=row["status"] == "cancelled",
             ewb=_read_ewb(row),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,10 +14,11 @@ from gateway.domain import lifecycle
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import AUDIT_PREFIX
 from gateway.domain.operations import Environment, HoldCause, Lane, Operation, Status
+from gateway.domain.outcomes import Outcome
 from gateway.domain.settlement import Event, Settlement
 from gateway.errors import Absent
 from gateway.ports import Ids
-from gateway.storage import audit, events, queries, waiting
+from gateway.storage import audit, blobs, effects, events, queries, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, settle_row
 from gateway.storage.tables import attempts, idempotency_keys, lanes, leaders, operations, portal_accounts
@@ -39,6 +41,25 @@ class SqlUpkeep:
     def resume(self, id: str, *, actor: str, at: datetime) -> Operation:
         """See `ports.Upkeep`. Raises ForbiddenTransitionError unless it is parked."""
         return self._move(id, lambda operation: lifecycle.resume(operation, at=at), Action.OPERATION_RESUMED, actor, at)
+
+    def judge(self, id: str, outcome: Outcome, *, note: str, actor: str, at: datetime) -> Operation:
+        """See `ports.Upkeep`. Raises ForbiddenTransitionError unless it is parked."""
+
+        def work(connection: Connection) -> Operation:
+            operation = _locked(connection, id)
+            settlement = lifecycle.judge(operation, outcome.meaning)
+            settle_row(connection, operation, settlement, at=at)
+            if outcome.result is not None:
+                effects.apply(connection, operation, outcome.result, at=at)
+            after = _locked(connection, id)
+            evidence = None if outcome.evidence is None else blobs.keep(connection, outcome.evidence, at=at)
+            record = self._audited(after, Action.OPERATION_JUDGED, actor, settlement, at=at)
+            audit.append(connection, replace(record, facts={**record.facts, "note": note, "evidence": evidence}))
+            waiting.wake(connection, operation, settlement.status, outcome.result, ids=self._ids, at=at)
+            events.announce_transition(connection, operation, after, outcome, ids=self._ids, at=at)
+            return after
+
+        return self._database.write(work)
 
     def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Upkeep`. A row whose attempt had begun is in doubt; one that had not is as it was before."""

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.api import documents
+from gateway.api import asking
 from gateway.domain import strict_json
 from gateway.domain.calendar import write_instant
 from gateway.domain.operations import Environment, Lane
@@ -196,7 +196,7 @@ def test_patience_over_is_no_failure(stack: Stack) -> None:
 
 def test_a_waiting_caller_is_woken(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer comes when the work is settled, not when somebody happens to look."""
-    monkeypatch.setattr(documents, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(asking, "LOOK_SECONDS", 60)
     stack.idle = True
 
     async def call() -> tuple[httpx.Response, httpx.Response]:
@@ -222,7 +222,7 @@ async def sent_by(stack: Stack, headers: dict[str, str]) -> httpx.Response:
 
 def test_a_lost_announcement_costs_a_look(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits looks for itself too: a settlement that nobody announced is found."""
-    monkeypatch.setattr(documents, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(asking, "LOOK_SECONDS", 0.001)
     monkeypatch.setattr(stack.listening, "_wake", lambda _: None)
     stack.idle = True
 
@@ -251,10 +251,26 @@ def test_a_refused_number_may_be_used_again(stack: Stack) -> None:
     assert stack.post(document()).status_code == 201
 
 
-def test_a_refused_document_is_asked_for_again_when_it_is_sent_again(stack: Stack) -> None:
-    """Nothing but a key makes a repetition of what was refused: the number was free."""
-    first, second = (refused(stack.post(sold_into_a_zone()), 422, "portal-refused") for _ in range(2))
-    assert first["operation_id"] != second["operation_id"]
+def test_what_the_portal_refused_is_not_sent_again_unchanged(stack: Stack) -> None:
+    """The earlier refusal answers, marked as such, and the portal is not called once more."""
+    first = refused(stack.post(sold_into_a_zone()), 422, "portal-refused")
+    calls = stack.calls()
+    answer = stack.post(sold_into_a_zone())
+    again = refused(answer, 422, "portal-refused")
+    assert (again["operation_id"], again["portal_code"]) == (first["operation_id"], first["portal_code"])
+    assert (answer.headers["refusal-replayed"], again["replayed"]) == ("true", True)
+    assert stack.calls() == calls
+
+
+@pytest.mark.parametrize("why", ["asked for", "another day"])
+def test_a_refused_document_is_sent_again_for_a_reason(stack: Stack, why: str) -> None:
+    """Where the caller insists, or on another Indian day, when rates and registrations may be others."""
+    first = refused(stack.post(sold_into_a_zone()), 422, "portal-refused")
+    stack.clock.step(hours=13 if why == "another day" else 0)
+    headers = {"Mohar-Retry-Refused": "true"} if why == "asked for" else {}
+    again = refused(stack.post(sold_into_a_zone(), headers=headers), 422, "portal-refused")
+    assert again["operation_id"] != first["operation_id"]
+    assert "replayed" not in again
 
 
 def test_a_number_that_another_program_registered_is_a_conflict(stack: Stack) -> None:

@@ -73,7 +73,10 @@ def test_what_another_program_registered_is_read_back(stack: Stack, *, by_number
     found = stack.get(named() if by_number else f"/irn/{registered['Irn']}").json()
     assert (found["source"], found["irn"], found["status"]) == ("portal", registered["Irn"], "active")
     assert found["signed_qr"] == registered["SignedQRCode"]
-    assert not {"id", "links"} & set(found)
+    assert "id" not in found
+    calls = len(stack.calls())
+    assert stack.get(f"/irn/{registered['Irn']}").json() == found
+    assert len(stack.calls()) == calls, "what was read back is kept"
     assert stack.get(f"/irn/{registered['Irn']}/qr.png").status_code == 200
 
 
@@ -97,7 +100,7 @@ def test_a_document_that_the_portal_gives_back_no_more_is_told(stack: Stack) -> 
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("/irn", "date-malformed"),
+        ("/irn?doc_no=A/1", "date-malformed"),
         (named(doc_date="2026-13-01"), "date-malformed"),
         (named(doc_date="20261110"), "date-malformed"),
         (named(doc_date="2026-W46-2"), "date-malformed"),

@@ -17,7 +17,8 @@ from gateway.domain.settlement import Event
 from gateway.errors import MoharError, Throttled, Unavailable
 from gateway.ports import Upkeep
 from gateway.services import submission, sweeping
-from gateway.services.submission import INVOICES, NOTES, Request
+from gateway.services.admission import Asked
+from gateway.services.submission import INVOICES, NOTES, Terms
 from gateway.storage.tables import lanes, operations
 from gateway.storage.types import NO_DEADLINE, Instant
 from tests.simulation import menus
@@ -154,7 +155,9 @@ class Driver:
         principal = self.world.lab.principal(ask.client, ask.paper.gstin)
         with api.living():
             try:
-                ask.answer = submission.submit(self._request(ask), principal, ports=api.ports).operation.id
+                ask.answer = submission.submit(
+                    self._request(ask), principal, terms=Terms(INVOICES | NOTES), ports=api.ports
+                ).operation.id
             except (Throttled, Unavailable) as error:
                 again_seconds = error.retry_after or again_seconds
             except MoharError as error:
@@ -162,9 +165,9 @@ class Driver:
         if ask.answer is None:
             self.at(self.world.clock.now() + timedelta(seconds=again_seconds), partial(self._ask, ask))
 
-    def _request(self, ask: Ask) -> Request:
+    def _request(self, ask: Ask) -> Asked:
         is_note = ask.paper.doc_type in NOTES
-        return Request(
+        return Asked(
             id=self.world.ids.new("req_"),
             operation_id=self.world.ids.new("op_"),
             method="POST",
@@ -174,7 +177,6 @@ class Driver:
             key=ask.key,
             direct=ask.direct,
             patience_seconds=PATIENCE_SECONDS,
-            doc_types=NOTES if is_note else INVOICES,
         )
 
     def _check_end(self, due: datetime | None, end: datetime, idle: int) -> None:

@@ -8,14 +8,22 @@ from typing import Any
 
 import pytest
 
+from gateway.api.results import RESULTS
 from gateway.domain import kinds
 from gateway.domain.kinds import KINDS
 from gateway.domain.operations import Kind
 from gateway.irp.protocols import PROTOCOLS
+from gateway.services.interventions import SCOPES
 from gateway.storage.effects import EFFECTS
 from tests.support import START
 
-TABLES: dict[str, Mapping[Kind, Any]] = {"KINDS": KINDS, "PROTOCOLS": PROTOCOLS, "EFFECTS": EFFECTS}
+TABLES: dict[str, Mapping[Kind, Any]] = {
+    "KINDS": KINDS,
+    "PROTOCOLS": PROTOCOLS,
+    "EFFECTS": EFFECTS,
+    "RESULTS": RESULTS,
+    "SCOPES": SCOPES,
+}
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Date, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Date, ForeignKey, Index, String, Table, Text, text
 
 from gateway.storage.tables.base import metadata
 from gateway.storage.types import Instant
@@ -44,6 +44,13 @@ Index(
     documents.c.doc_no,
     documents.c.doc_date,
 )
+_listed = (documents.c.environment, documents.c.gstin)
+_newest = (documents.c.doc_date, documents.c.irn)
+Index("documents_listed", *_listed, *_newest)
+Index("documents_listed_buyer", *_listed, documents.c.buyer_gstin, *_newest)
+NOT_ACTIVE = documents.c.status != text("'active'")
+"""Of few documents: what a list of these is found by. A partial index needs its condition without a parameter."""
+Index("documents_listed_status", *_listed, *_newest, sqlite_where=NOT_ACTIVE, postgresql_where=NOT_ACTIVE)
 
 eway_bills = Table(
     "eway_bills",

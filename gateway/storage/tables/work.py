@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from gateway.storage.tables.base import environment_column, id_column, metadata
 from gateway.storage.types import Instant
@@ -80,6 +80,28 @@ Index("operations_open", *_of_subject, unique=True, sqlite_where=_open, postgres
 Index("operations_subject", *_of_subject, operations.c.id)
 _waits = operations.c.waits_for.isnot(None)
 Index("operations_waits_for", operations.c.waits_for, sqlite_where=_waits, postgresql_where=_waits)
+
+_of_seller = (operations.c.environment, operations.c.gstin)
+Index("operations_listed", *_of_seller, operations.c.id)
+NOT_SUCCEEDED = operations.c.status != text("'succeeded'")
+NOT_GENERATED = operations.c.kind != text("'irn.generate'")
+"""Of few operations: what lists of these are found by. A partial index needs its condition without a parameter."""
+Index(
+    "operations_listed_status",
+    *_of_seller,
+    operations.c.status,
+    operations.c.id,
+    sqlite_where=NOT_SUCCEEDED,
+    postgresql_where=NOT_SUCCEEDED,
+)
+Index(
+    "operations_listed_kind",
+    *_of_seller,
+    operations.c.kind,
+    operations.c.id,
+    sqlite_where=NOT_GENERATED,
+    postgresql_where=NOT_GENERATED,
+)
 
 attempts = Table(
     "attempts",

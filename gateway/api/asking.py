@@ -1,0 +1,187 @@
+"""What every call that asks for something of a portal does: read, accept, wait if the caller waits, and answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from gateway.api import body, presenting, problems, results, state
+from gateway.api.dependencies import Preference, idempotency_key, preference
+from gateway.api.state import State
+from gateway.domain.identifiers import OPERATION_PREFIX
+from gateway.domain.kinds import KINDS
+from gateway.domain.operations import Operation, Status
+from gateway.errors import Invalid
+from gateway.ports import Received, Reception
+from gateway.services import enquiry
+from gateway.services.admission import Asked
+from gateway.services.principal import Principal
+
+LOOK_SECONDS: Final = 1.0
+"""A waiting caller looks for itself so often, because an announcement may be lost."""
+_SETTLING: Final = frozenset({Status.QUEUED, Status.SUBMITTING})
+"""While it stands so, a direct caller goes on waiting."""
+RETRY_REFUSED: Final = "mohar-retry-refused"
+_SAID: Final = {"true": True, "false": False, "": False}
+
+
+async def ask(
+    request: Request,
+    principal: Principal,
+    accept: Callable[[Asked], Received],
+    *,
+    path: str,
+    asks_portal: bool = False,
+    optional: bool = False,
+) -> Response:
+    """Accept what was sent and answer with what became of it.
+
+    `path` is the call's own, whatever a proxy put before it: an Idempotency-Key stands for it too. `optional` takes a
+    request without a body for an empty object; `asks_portal` says that accepting may have to read a document back.
+    """
+    here = state.of(request)
+    wish = preference(request, principal)
+    asked = await read(request, principal, path=path, optional=optional)
+    async with here.waiters.expecting(asked.operation_id) as news:
+        received = await (here.ask if asks_portal else here.run)(accept, asked)
+        settled = received.operation
+        if settled.id == asked.operation_id:
+            settled = await _wait(here, settled, news, wish)
+    if settled.id != asked.operation_id:  # a repetition: its operation has an event of its own
+        settled = await _follow(here, settled, wish)
+    return await here.run(answer, here, settled, received, request.state.request_id)
+
+
+async def follow(request: Request, principal: Principal, received: Received, asked: Asked) -> Response:
+    """The answer to what was accepted already, by somebody who began to listen afterwards."""
+    here = state.of(request)
+    settled = await _follow(here, received.operation, preference(request, principal))
+    return await here.run(answer, here, settled, received, asked.id)
+
+
+async def read(request: Request, principal: Principal, *, path: str, optional: bool = False) -> Asked:
+    """What was sent, and how the caller wants it."""
+    here = state.of(request)
+    wish = preference(request, principal)
+    key = idempotency_key(request)
+    raw = b"{}"
+    if not (optional and _is_bodiless(request)):
+        raw = await body.read(
+            request,
+            media_type="application/json",
+            bytes_max=here.settings.body_bytes_max,
+            seconds_max=here.settings.body_seconds_max,
+        )
+    return Asked(
+        id=request.state.request_id,
+        operation_id=here.ports.ids.new(OPERATION_PREFIX),
+        method=request.method,
+        path=path,
+        body=raw,
+        document=await here.run(body.parse, raw),
+        key=key,
+        direct=wish.direct,
+        patience_seconds=min(wish.wait_seconds, here.settings.direct_patience_seconds),
+        retry_refused=_retry_refused(request),
+    )
+
+
+def _is_bodiless(request: Request) -> bool:
+    """RFC 9112, section 6: a request has a body where one of the two announces it."""
+    return request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
+
+
+def _retry_refused(request: Request) -> bool:
+    said = request.headers.get(RETRY_REFUSED, "").strip().lower()
+    if said not in _SAID:
+        raise Invalid("header-invalid", "Mohar-Retry-Refused is true or false.", help="Send true, or leave it out.")
+    return _SAID[said]
+
+
+async def _wait(here: State, operation: Operation, news: asyncio.Event, wish: Preference) -> Operation:
+    """The operation once it is more than queued or under way, or when the caller's patience is over."""
+    if not wish.direct:
+        return operation
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + wish.wait_seconds
+    while operation.status in _SETTLING and (left := ends_at - loop.time()) > 0:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), min(LOOK_SECONDS, left))
+        news.clear()
+        operation = await here.run(enquiry.latest, operation, ports=here.ports)
+    return operation
+
+
+async def _follow(here: State, operation: Operation, wish: Preference) -> Operation:
+    """An operation that an earlier request began, waited for like the caller's own."""
+    async with here.waiters.expecting(operation.id) as news:
+        current = await here.run(enquiry.latest, operation, ports=here.ports)  # what was told before we listened
+        return await _wait(here, current, news, wish)
+
+
+def answer(here: State, done: Operation, received: Received, request_id: str) -> Response:
+    """How an operation stands, as the answer to whoever asked for it."""
+    reception, warnings = received.reception, presenting.warnings(received.warnings)
+    headers = _REPLAYS.get(reception, {})
+    if done.status is Status.SUCCEEDED:
+        result = results.of(done, ports=here.ports)
+        status = 200 if reception is Reception.SAME_DOCUMENT else result.status
+        return presenting.respond(result.content | warnings, status=status, headers={**headers, **result.headers})
+    if done.status in _ENDS:
+        return _ended(here, done, request_id, reception)
+    return _under_way(here, done, headers, warnings)
+
+
+_REPLAYS: Final[Mapping[Reception, Mapping[str, str]]] = {
+    Reception.SAME_KEY: {"Idempotent-Replayed": "true"},
+    Reception.REFUSED_BEFORE: {"Refusal-Replayed": "true"},
+}
+_ENDS: Final[Mapping[Status, tuple[int, str]]] = {
+    Status.REJECTED: (422, "portal-refused"),
+    Status.CONFLICT: (409, "registered-with-other-content"),
+    Status.EXPIRED: (422, "window-closed"),
+    Status.WITHDRAWN: (409, "withdrawn"),
+}
+
+
+_AFTER_CONFLICT: Final = (
+    "Compare with `differences`; give this document a new number, or take the registered one for it."
+)
+
+
+def _ended(here: State, done: Operation, request_id: str, reception: Reception) -> Response:
+    headers = _REPLAYS.get(reception, {})
+    status, code = _ENDS[done.status]
+    held = here.ports.ledger.by_operation(done.id) if done.status is Status.CONFLICT else None
+    facts: dict[str, Any] = {
+        "operation_id": done.id,
+        "irn": done.irn,
+        "portal_code": done.portal_code,
+        "differences": list(held.registration.differences) if held is not None else None,
+        "replayed": True if reception is Reception.REFUSED_BEFORE else None,
+        "links": presenting.links(done),
+    }
+    message = done.portal_message or f"The operation is {done.status}."
+    help = _way_on(done)
+    return problems.problem(status, code, message, help=help, request_id=request_id, headers=headers, facts=facts)
+
+
+def _way_on(done: Operation) -> str:
+    rules = KINDS[done.kind]
+    ways = {
+        Status.REJECTED: rules.after_refusal,
+        Status.CONFLICT: _AFTER_CONFLICT,
+        Status.EXPIRED: rules.way_out,
+        Status.WITHDRAWN: "It was taken back before it was sent; send it again if that was a mistake.",
+    }
+    return ways[done.status].replace("{irn}", done.irn or "")
+
+
+def _under_way(here: State, operation: Operation, headers: Mapping[str, str], warnings: Mapping[str, Any]) -> Response:
+    content = presenting.operation(operation, place=enquiry.place_of(operation, ports=here.ports)) | dict(warnings)
+    return presenting.respond(content, status=202, headers={**headers, "Location": f"/operations/{operation.id}"})

@@ -1,0 +1,72 @@
+"""E-way bills: by IRN, read and cancelled."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from gateway.api import asking, contract, presenting, state
+from gateway.api.dependencies import MayMove, MayRead
+from gateway.services import ewaybills
+from gateway.services.principal import Scope
+
+router = APIRouter()
+
+_CHANGES: Final[dict[str, Any]] = {
+    "scope": Scope.EWB_WRITE,
+    "parameters": ("Idempotency-Key", "Prefer", "Mohar-Retry-Refused"),
+    "refuses": (404, 409, 413, 415, 422, 429, 503),
+}
+
+
+@router.post(
+    "/ewb",
+    summary="Make an e-way bill for an IRN",
+    tags=["e-way bills"],
+    openapi_extra=contract.call({200: "EwbBefore", 201: "EwbMade", 202: "UnderWay"}, takes="EwbByIrn", **_CHANGES),
+)
+async def make_eway_bill(request: Request, principal: MayMove) -> Response:
+    """Make an e-way bill for a registered invoice. Where its registration is not known yet, the bill waits for that."""
+    accept = partial(ewaybills.generate, principal=principal, ports=state.of(request).ports)
+    return await asking.ask(request, principal, accept, path="/ewb", asks_portal=True)
+
+
+@router.get(
+    "/ewb/{number}",
+    summary="Get an e-way bill",
+    tags=["e-way bills"],
+    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, refuses=(404,)),
+)
+async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Response:
+    """An e-way bill as the gateway knows it."""
+    here = state.of(request)
+    return presenting.respond(presenting.bill(await here.run(ewaybills.get, number, principal, ports=here.ports)))
+
+
+@router.get(
+    "/irn/{irn}/ewb",
+    summary="Get the e-way bill of a document",
+    tags=["e-way bills"],
+    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, parameters=("refresh",), refuses=(404, 429, 503)),
+)
+async def get_eway_bill_of(request: Request, principal: MayRead, irn: str) -> Response:
+    """The e-way bill of an IRN; with `refresh=true`, or where the gateway knows of none, as the portal has it now."""
+    here = state.of(request)
+    refresh = request.query_params.get("refresh", "") == "true"
+    found = await here.ask(ewaybills.of_irn, irn, principal, refresh=refresh, ports=here.ports)
+    return presenting.respond(presenting.bill(found))
+
+
+@router.post(
+    "/ewb/{number}/cancel",
+    summary="Cancel an e-way bill",
+    tags=["e-way bills"],
+    openapi_extra=contract.call({200: "EwbCancelled", 202: "UnderWay"}, takes="EwbCancellation", **_CHANGES),
+)
+async def cancel_eway_bill(request: Request, principal: MayMove, number: str) -> Response:
+    """Cancel an e-way bill within 24 hours, unless it was checked on the road."""
+    accept = partial(ewaybills.cancel, number, principal=principal, ports=state.of(request).ports)
+    return await asking.ask(request, principal, accept, path=f"/ewb/{number}/cancel")

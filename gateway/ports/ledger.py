@@ -1,0 +1,73 @@
+"""The ledger: documents and e-way bills as they stand at the portal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, Protocol
+
+from gateway.domain.operations import Environment, Operation
+from gateway.domain.outcomes import Registration
+
+ACTIVE: Final = "active"
+CANCELLED: Final = "cancelled"
+"""How documents stand in the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A row of the ledger: a document as it stands at the portal. Nobody's operation brought one that was read back."""
+
+    environment: Environment
+    org_id: str
+    gstin: str
+    operation_id: str | None
+    doc_date: date
+    cancelled_at: datetime | None
+    ours: bool
+    status: str
+    registration: Registration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """A document by which another is explained: a note of an invoice, or the invoice of a note.
+
+    `irn`, `status` and `total` are None where the ledger does not have it.
+    """
+
+    doc_type: str | None
+    doc_no: str
+    doc_date: date
+    irn: str | None
+    status: str | None
+    total: Decimal | None
+
+
+class Ledger(Protocol):
+    """What is true at the portal, as far as we were told."""
+
+    def by_irn(self, *, environment: Environment, gstin: str, irn: str) -> Document | None:
+        """One document of a seller."""
+
+    def by_operation(self, operation_id: str) -> Document | None:
+        """The document that an operation ended in."""
+
+    def operation_on(
+        self, *, environment: Environment, gstin: str, financial_year: str, doc_type: str, number_key: str
+    ) -> Operation | None:
+        """The operation that holds a number, registered or still under way."""
+
+    def operation_of_irn(self, *, environment: Environment, gstin: str, irn: str) -> Operation | None:
+        """The latest operation whose (predicted) IRN this is."""
+
+    def notes_of(self, held: Document) -> Sequence[Relative]:
+        """The credit and debit notes that refer to a document, oldest first."""
+
+    def originals_of(self, held: Document) -> Sequence[Relative]:
+        """The documents that a note refers to."""
+
+    def take_over(self, registered: Registration, *, environment: Environment, org_id: str, at: datetime) -> None:
+        """Keep a document that was read back and that no operation brought: the portal soon forgets it."""
