@@ -78,6 +78,7 @@ def run(wiring: Wiring, *, probing: Wiring) -> Iterator[Check]:
     yield from _guarded("sweeper", lambda: _sweeper(wiring))
     yield from _guarded("operations", lambda: _operations(wiring))
     yield from _guarded("sellers", lambda: _sellers(wiring.survey.logins()))
+    yield from _guarded("webhooks", lambda: _webhooks(wiring))
     if _stands(redis):
         yield from _guarded("routes", lambda: _routes(probing))
 
@@ -186,6 +187,21 @@ def _operations(wiring: Wiring) -> Iterator[Check]:
     yield from (_unsettled(each, at=now) for each in found)
     if not found:
         yield _ok("unsettled", "no operation is parked, held, in doubt or in quarantine")
+
+
+def _webhooks(wiring: Wiring) -> Iterator[Check]:
+    troubled = wiring.survey.troubled_endpoints()
+    for each in troubled:
+        flaws = [
+            f"is disabled ({each.disabled_cause})" if each.disabled_cause is not None else "",
+            "" if each.failing_since is None else f"fails for {_ago(wiring.clock.now() - each.failing_since)}",
+            f"has {each.dead} dead deliveries" if each.dead else "",
+        ]
+        message = f"{each.id} of {each.client_id} {', '.join(filter(None, flaws))}."
+        fix = f"Have its receiver mended, enable it if need be, then POST /webhooks/{each.id}/replay."
+        yield _warning("webhook", message, fix)
+    if not troubled:
+        yield _ok("webhooks", "none fails, none is disabled by its failures, no delivery is dead")
 
 
 def _unsettled(found: Unsettled, *, at: datetime) -> Check:

@@ -25,7 +25,11 @@ from gateway.cli.up import LOOK_SECONDS, Stack
 from gateway.sandbox.master import ACTIVE_SELLER
 from gateway.system import SystemClock
 
-THREADS: Final = {"MOHAR_WORKER_DIRECT_THREADS": "2", "MOHAR_WORKER_BULK_THREADS": "2"}
+THREADS: Final = {
+    "MOHAR_WORKER_DIRECT_THREADS": "2",
+    "MOHAR_WORKER_BULK_THREADS": "2",
+    "MOHAR_WORKER_WEBHOOK_THREADS": "2",
+}
 """One client posts one document at a time: few threads start and stop sooner."""
 _CREDENTIALS_FILE: Final = "client.json"
 
@@ -46,7 +50,8 @@ def demo(
 ) -> None:
     """Register one invoice and show every step: on a gateway and a portal of its own, with no network.
 
-    It is then sent once more (and recognised), and once with mistakes (and explained). Everything is made in a
+    Its event is received on this machine and verified. It is then sent once more (and recognised), and once with
+    mistakes (and explained). Everything is made in a
     temporary folder and removed at the end. Exit codes: 0 registered and verified, 1 not, 3 wrongly configured.
     """
     interrupts.install()

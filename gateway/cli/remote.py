@@ -121,6 +121,10 @@ class Gateway:
         """Read something. Raises Unavailable or OutcomeUnknownError."""
         return self._send("GET", path, headers=self._bearer())
 
+    def post(self, path: str, content: Any) -> Answer:
+        """Ask for something small. Raises Unavailable or OutcomeUnknownError."""
+        return self._send("POST", path, json=content, headers=self._bearer())
+
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
 

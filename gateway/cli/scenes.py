@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.cli import paper, picture, proof
+from gateway.cli import inbox, paper, picture, proof
+from gateway.cli.inbox import Inbox
 from gateway.cli.output import fault_table
 from gateway.cli.paper import Paper
 from gateway.cli.remote import Answer, Gateway
@@ -35,6 +36,7 @@ class Result:
     ack_date: str | None = None
     signed_qr: str | None = None
     verified: bool = False
+    told: bool = False
     replayed: bool = False
     elapsed_ms: int = 0
     problem: Any = None
@@ -44,11 +46,11 @@ class Result:
     @property
     def good(self) -> bool:
         """Whether everything went as it should."""
-        return self.verified and self.replayed
+        return self.verified and self.told and self.replayed
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints. `elapsed_ms` is the time from the request to the answer."""
-        names = ("irn", "ack_no", "ack_date", "signed_qr", "verified", "replayed", "elapsed_ms")
+        names = ("irn", "ack_no", "ack_date", "signed_qr", "verified", "told", "replayed", "elapsed_ms")
         problem = {} if self.problem is None else {"problem": self.problem}
         return {name: getattr(self, name) for name in names} | problem | self.running
 
@@ -69,9 +71,14 @@ class Scene:
 
 
 def play(scene: Scene, seller: str, result: Result) -> None:
-    """Token, document, registration; and where there is one, the replay and the mistakes."""
+    """Token, webhook, document, registration; and where there is one, its event, the replay and the mistakes."""
     _set_portal_date(scene)
     _take_token(scene, seller)
+    with inbox.opened(scene.gateway, scene.show) as received:
+        _register(scene, received, result)
+
+
+def _register(scene: Scene, received: Inbox, result: Result) -> None:
     predicted = _examine(scene)
     result.irn = predicted
     known = scene.portal_calls()
@@ -89,6 +96,7 @@ def play(scene: Scene, seller: str, result: Result) -> None:
     result.verified = checked.holds
     _show_proof(scene.show, checked)
     _show_registration(scene.show, answer)
+    result.told = inbox.show_event(received, answer.content["irn"], scene.show)
     result.replayed = _replay(scene, answer, calls)
     _send_mistakes(scene)
 

@@ -45,6 +45,7 @@ from gateway.ports.survey import (
     Leader,
     SellerLogin,
     Survey,
+    TroubledEndpoint,
     Unsettled,
 )
 from gateway.ports.webhooks import Addresses, Answer, Dispatch, Sender, WebhookSecrets
@@ -139,6 +140,7 @@ __all__ = [
     "Stored",
     "Survey",
     "Tokens",
+    "TroubledEndpoint",
     "Unsettled",
     "Upkeep",
     "Vault",

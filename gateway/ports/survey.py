@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.domain.deliveries import DisabledCause
 from gateway.domain.operations import Status
 from gateway.ports.directory import Seller
 
@@ -40,6 +41,17 @@ class Unsettled:
     oldest: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubledEndpoint:
+    """An endpoint that does not get what it should: disabled by its failures, failing, or with dead deliveries."""
+
+    id: str
+    client_id: str
+    disabled_cause: DisabledCause | None
+    failing_since: datetime | None
+    dead: int
+
+
 class Survey(Protocol):
     """Questions about everything at once. Nothing is changed, and no secret is opened."""
 
@@ -57,3 +69,6 @@ class Survey(Protocol):
 
     def oldest_ignored(self, *, at: datetime) -> datetime | None:
         """Since when the oldest row is due in a lane that nobody works on though it is not out of permits."""
+
+    def troubled_endpoints(self) -> Sequence[TroubledEndpoint]:
+        """Endpoints that somebody has to look at."""

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, literal_column, or_, select
 
+from gateway.domain.deliveries import DisabledCause
 from gateway.domain.operations import CLAIMABLE, TERMINAL, Environment, Status
-from gateway.ports import Leader, Seller, SellerLogin, Unsettled
+from gateway.ports import Leader, Seller, SellerLogin, TroubledEndpoint, Unsettled
 from gateway.storage.database import Database
-from gateway.storage.tables import gstins, lanes, leaders, operations, portal_accounts
+from gateway.storage.tables import deliveries, gstins, lanes, leaders, operations, portal_accounts, webhooks
 
 _SQLITE_NOW: Final = func.strftime("%Y-%m-%d %H:%M:%f", "now")
 
@@ -100,3 +101,34 @@ class SqlSurvey:
         with self._database.read() as connection:
             oldest: datetime | None = connection.execute(query).scalar_one()
         return oldest
+
+    def troubled_endpoints(self) -> Sequence[TroubledEndpoint]:
+        """See `ports.Survey`."""
+        dead = func.count(deliveries.c.id)
+        own = (deliveries.c.webhook_id == webhooks.c.id) & (deliveries.c.status == literal_column("'dead'"))
+        told_off = webhooks.c.disabled_cause.in_([DisabledCause.GONE.value, DisabledCause.FAILING.value])
+        query = (
+            select(
+                webhooks.c.id,
+                webhooks.c.client_id,
+                webhooks.c.disabled_cause,
+                webhooks.c.failing_since,
+                dead.label("dead"),
+            )
+            .select_from(webhooks.outerjoin(deliveries, own))
+            .where(webhooks.c.deleted_at.is_(None))
+            .group_by(webhooks.c.id, webhooks.c.client_id, webhooks.c.disabled_cause, webhooks.c.failing_since)
+            .having(or_(told_off, webhooks.c.failing_since.isnot(None), dead > 0))
+            .order_by(webhooks.c.id)
+        )
+        with self._database.read() as connection:
+            return [
+                TroubledEndpoint(
+                    id=row["id"],
+                    client_id=row["client_id"],
+                    disabled_cause=row["disabled_cause"] and DisabledCause(row["disabled_cause"]),
+                    failing_since=row["failing_since"],
+                    dead=row["dead"],
+                )
+                for row in connection.execute(query).mappings()
+            ]

@@ -16,6 +16,7 @@ from gateway.domain.settlement import Event
 from gateway.errors import Clash
 from gateway.ports import Selection
 from gateway.storage import tables
+from gateway.storage.survey import SqlSurvey
 from tests import support_events
 from tests.contract.delivery_kit import HOOK, SECRET, Receivers, endpoint
 from tests.contract.storage_kit import Storage, at_once
@@ -597,3 +598,19 @@ def test_a_withdrawal_reaches_the_endpoints_too(receivers: Receivers) -> None:
     closed = storage.upkeep.close(operation.id, Event.WITHDRAWN, actor="cli_1", at=storage.clock.now())
     assert closed.status is Status.WITHDRAWN
     assert storage.deliveries.lanes_of(closed) == [LANE]
+
+
+def test_an_operator_finds_the_endpoints_in_trouble(receivers: Receivers) -> None:
+    """Failing, with dead deliveries, or disabled for it; not those that are well, or off by their owner's wish."""
+    storage = receivers.storage
+    survey = SqlSurvey(storage.database)
+    receivers.add()
+    receivers.add("whk_off", types=("irn.rejected",))
+    storage.endpoints.disable("whk_off", record=receivers.record())
+    receivers.happen()
+    assert survey.troubled_endpoints() == []
+    receivers.exhaust()
+    [found] = survey.troubled_endpoints()
+    assert (found.id, found.dead, found.disabled_cause, found.failing_since is None) == (HOOK, 1, None, False)
+    storage.endpoints.remove(HOOK, record=receivers.record())
+    assert survey.troubled_endpoints() == []

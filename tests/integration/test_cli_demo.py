@@ -147,9 +147,9 @@ def test_a_program_reads_one_object_and_may_go_on_calling(folder: Path) -> None:
     demo = Demo(folder, "--json", "--keep", "--file", str(_written(folder)))
     demo.until(lambda: demo.text.endswith("}\n"))
     told = json.loads(demo.text)
-    members = {"irn", "ack_no", "ack_date", "signed_qr", "verified", "replayed", "elapsed_ms"}
+    members = {"irn", "ack_no", "ack_date", "signed_qr", "verified", "told", "replayed", "elapsed_ms"}
     assert set(told) == members | {"base_url", "credentials"}
-    assert (told["verified"], told["replayed"], len(told["irn"])) == (True, True, 64)
+    assert (told["verified"], told["told"], told["replayed"], len(told["irn"])) == (True, True, True, 64)
     assert told["ack_date"].startswith("2026-02-28T")
     assert _token_status(told["base_url"], Path(told["credentials"])) == 200
     demo.process.send_signal(signal.SIGTERM)

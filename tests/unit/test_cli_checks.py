@@ -15,9 +15,10 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.cli import checks
 from gateway.cli.checks import Check, Level
+from gateway.domain.deliveries import DisabledCause
 from gateway.domain.operations import Status
 from gateway.errors import Misconfigured
-from gateway.ports import Leader, SellerLogin, Unsettled
+from gateway.ports import Leader, SellerLogin, TroubledEndpoint, Unsettled
 from tests.support import START, FakeClock, route, seller
 
 
@@ -30,6 +31,7 @@ class FakeSurvey:
     open: Sequence[Unsettled] = ()
     ignored_for: timedelta | None = None
     sellers: Sequence[SellerLogin] = field(default_factory=list)
+    troubled: Sequence[TroubledEndpoint] = ()
 
     def now(self) -> Any:
         """The database's clock."""
@@ -46,6 +48,10 @@ class FakeSurvey:
     def oldest_ignored(self, *, at: Any) -> Any:
         """Since when work lies about."""
         return None if self.ignored_for is None else at - self.ignored_for
+
+    def troubled_endpoints(self) -> Sequence[TroubledEndpoint]:
+        """The endpoints that fail."""
+        return self.troubled
 
     def logins(self) -> Sequence[SellerLogin]:
         """The taxpayers."""
@@ -185,3 +191,19 @@ def test_a_route_needs_its_portals_keys(environment: str, keys: dict[str, int], 
     ports = SimpleNamespace(routebook=SimpleNamespace(portal_keys=portal_keys))
     way = route(environment=checks.Environment(environment))
     assert checks._keys(world(ports=ports), way).level is level
+
+
+def test_dead_deliveries_are_a_warning() -> None:
+    """So are endpoints that fail, and those that were disabled for it; and it says how they come back."""
+    troubled = TroubledEndpoint(
+        id="whk_1",
+        client_id="cli_1",
+        disabled_cause=DisabledCause.FAILING,
+        failing_since=START - timedelta(hours=3),
+        dead=2,
+    )
+    found = only(checks._webhooks(world(FakeSurvey(troubled=[troubled]))))
+    assert found.level is Level.WARNING
+    assert found.message == "whk_1 of cli_1 is disabled (failing), fails for 3 h, has 2 dead deliveries."
+    assert "/webhooks/whk_1/replay" in found.fix
+    assert only(checks._webhooks(world())).level is Level.OK
