@@ -13,7 +13,7 @@ import typer
 from gateway import metrics, observability, settings
 from gateway.api import openapi
 from gateway.api.app import outline
-from gateway.cli import eventpage
+from gateway.cli import eventpage, rulebook
 from gateway.cli.output import EXIT_FAILED, console, errors
 from gateway.domain.lifecycle import TRANSITIONS
 from gateway.domain.operations import TERMINAL, Status
@@ -110,6 +110,8 @@ def snippet(name: str, language: str) -> Callable[[], str]:
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "schemas/openapi.json": api_document,
     "docs/events.md": eventpage.page,
+    "schemas/rules.json": rulebook.catalogue,
+    "docs/rules.md": rulebook.page,
 }
 PARTS: Final = (
     Part("README.md", "settings", settings.table),

@@ -127,7 +127,7 @@ RULES: Final = (
         broken=is_too_old,
         facts=lambda _, case: f"It is {case.context.reporting_days} days, the document's own among them.",
         portal_code="2305",
-        source="GSTN advisories of 13-09-2023 (turnover from 100 crore) and 05-11-2024 (from 10 crore, 01-04-2025)",
+        source="NIC, error 2305; GSTN: a turnover from 100 crore since 01-11-2023, from 10 crore since 01-04-2025",
         valid_from=date(2023, 11, 1),
     ),
     Rule(
