@@ -81,11 +81,18 @@ def examine(reading: Reading, *, context: Context) -> Examined:
     """Every fault of form and content in one answer, told in the words and at the places of what was sent."""
     verdict = rules.check(reading.document, context=replace(context, lists=code_lists()))
     told = reading.lenient.as_sent
+    content = told(verdict.errors)
     return Examined(
         irn=_irn(reading),
-        errors=(*reading.faults, *told(verdict.errors)),
+        errors=(*_not_told_better(reading.faults, content), *content),
         warnings=(*reading.lenient.warnings, *told(verdict.warnings)),
     )
+
+
+def _not_told_better(form: Iterable[Fault], content: Iterable[Fault]) -> Iterable[Fault]:
+    """The faults of form, but for those of which a rule says more at the same place, with the portal's own code."""
+    places = {fault.at for fault in content}
+    return (fault for fault in form if fault.at not in places)
 
 
 def size(raw: bytes, document: Any) -> int:

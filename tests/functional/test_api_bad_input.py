@@ -126,8 +126,8 @@ WRONG_DOCUMENTS = {
     "negative amount": (edited(ValDtls={"TotInvVal": -1}), "schema-range"),
     "amount as words": (edited(ValDtls={"TotInvVal": "2,950.00"}), "schema-type"),
     "member twice in other letters": (edited(BuyerDtls={"POS": "29"}), "member-twice"),
-    "no lines": ({**document(), "ItemList": []}, "schema-items"),
-    "1,001 lines": ({**document(), "ItemList": document()["ItemList"] * 1001}, "schema-items"),
+    "no lines": ({**document(), "ItemList": []}, "GSP-HDR-07"),
+    "1,001 lines": ({**document(), "ItemList": document()["ItemList"] * 1001}, "GSP-HDR-06"),
 }
 
 

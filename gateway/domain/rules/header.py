@@ -16,6 +16,8 @@ from gateway.domain.rules.row import Patch, Rule, Scope, Severity
 DOCUMENT_BYTES_MAX: Final = 2 * 1024 * 1024
 """The portal's limit for one document: 2 MB of JSON (NIC, schema notes)."""
 
+_TYPES: Final = ("INV", *sorted(NOTES))
+
 
 def is_no_day(_: Case, case: Case) -> bool:
     """31/02/2026 has the form of a date."""
@@ -36,7 +38,7 @@ def is_too_old(_: Case, case: Case) -> bool:
 def belongs_elsewhere(_: Case, case: Case) -> bool:
     """The document's type has another address."""
     wanted = case.context.doc_types
-    return wanted is not None and case.doc_type is not None and case.doc_type not in wanted
+    return wanted is not None and case.doc_type in _TYPES and case.doc_type not in wanted
 
 
 def is_too_large(_: Case, case: Case) -> bool:
@@ -90,7 +92,7 @@ def _folded(case: Case) -> str | None:
 
 def _expected_irn(case: Case) -> str | None:
     number, gstin, on = _number(case), case.seller.gstin, case.doc_date
-    if number is None or gstin is None or on is None or case.doc_type not in {"INV", *NOTES}:
+    if number is None or gstin is None or on is None or case.doc_type not in _TYPES:
         return None
     return irn.predict(seller_gstin=gstin, doc_type=case.doc_type, doc_no=number, doc_date=on)
 
