@@ -26,7 +26,7 @@ _TAKES_BACK: Final[dict[str, Any]] = {
     "/irn/{irn}/cancel",
     summary="Cancel a document",
     tags=["documents"],
-    openapi_extra=contract.call({200: "Cancelled", 202: "UnderWay"}, takes="Cancellation", **_TAKES_BACK),
+    openapi_extra=contract.call({200: "IrnCancelled", 202: "UnderWay"}, takes="Cancellation", **_TAKES_BACK),
 )
 async def cancel_document(request: Request, principal: MayCancel, irn: str) -> Response:
     """Cancel an IRN within 24 hours of its acknowledgement. Its number cannot be used again.

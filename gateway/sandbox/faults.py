@@ -81,6 +81,8 @@ OPERATIONS: Final = (
     "get_irn",
     "get_by_document",
     "cancel",
+    "bill_by_irn",
+    "get_bill_by_irn",
     "gstin",
     "heartbeat",
     *EWAY_OPERATIONS,

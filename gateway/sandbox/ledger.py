@@ -127,6 +127,11 @@ class Ledger:
         self._by_irn[registration.irn] = registration
         self._append("registered", _journal_members(registration))
 
+    def give_ewb(self, registration: Registration, ewb: EwayBill) -> None:
+        """An e-way bill for a registration that stands."""
+        registration.ewb = ewb
+        self._append("ewb", {"irn": registration.irn, "ewb": _ewb_members(ewb)})
+
     def cancel(self, registration: Registration, *, at: datetime) -> None:
         """Mark a registration as cancelled."""
         registration.cancelled_at = at
@@ -155,6 +160,10 @@ class Ledger:
                 continue
             if entry["what"] == "cancelled":
                 self._by_irn[entry["irn"]].cancelled_at = datetime.fromisoformat(entry["at"])
+            elif entry["what"] == "ewb":
+                registration = self._by_irn[entry["irn"]]
+                registration.ewb = _ewb_from_journal(entry["ewb"])
+                self._remember(registration)
             else:
                 self._remember(_from_journal(entry))
 
@@ -192,14 +201,16 @@ def _journal_members(registration: Registration) -> dict[str, Any]:
         "qr_text": registration.qr_text,
         "kid": registration.kid,
         "registrations": registration.registrations,
-        "ewb": None
-        if ewb is None
-        else {
-            "number": ewb.number,
-            "made_at": ewb.made_at.isoformat(),
-            "valid_until": ewb.valid_until.isoformat() if ewb.valid_until else None,
-            "remarks": ewb.remarks,
-        },
+        "ewb": None if ewb is None else _ewb_members(ewb),
+    }
+
+
+def _ewb_members(ewb: EwayBill) -> dict[str, Any]:
+    return {
+        "number": ewb.number,
+        "made_at": ewb.made_at.isoformat(),
+        "valid_until": ewb.valid_until.isoformat() if ewb.valid_until else None,
+        "remarks": ewb.remarks,
     }
 
 

@@ -25,6 +25,7 @@ from gateway.sandbox.control import Limits
 from gateway.sandbox.eway import EwaySystem
 from gateway.sandbox.eway_bills import Bills
 from gateway.sandbox.faults import Kind, Strike
+from gateway.sandbox.irn_bills import IrnBills
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.pages import Pages
@@ -46,6 +47,8 @@ _ROUTES: Final = (
     ("POST", re.compile(r"/eicore/v1\.03/Invoice/Cancel"), "cancel"),
     ("GET", re.compile(r"/eicore/v1\.03/Invoice/irn/(?P<argument>[^/]+)"), "get_irn"),
     ("GET", re.compile(r"/eicore/v1\.03/Invoice/irnbydocdetails"), "get_by_document"),
+    ("POST", re.compile(r"/eiewb/v1\.03/ewaybill"), "bill_by_irn"),
+    ("GET", re.compile(r"/eiewb/v1\.03/ewaybill/irn/(?P<argument>[^/]+)"), "get_bill_by_irn"),
     ("GET", re.compile(r"/eivital/v1\.0[34]/Master/gstin/(?P<argument>[^/]+)"), "gstin"),
     ("GET", re.compile(r"/eivital/v1\.0[34]/Master/syncgstin/(?P<argument>[^/]+)"), "sync_gstin"),
     ("GET", re.compile(r"/eivital/v1\.0[34]/heartbeat/ping"), HEARTBEAT),
@@ -197,11 +200,14 @@ class Sandbox:
         registrar = Registrar(
             ledger=state.ledger, bills=state.bills, keys=self.keys, rng=state.rng, readback_hours=hours
         )
+        irn_bills = IrnBills(ledger=state.ledger, bills=state.bills)
         services: Mapping[str, Callable[[Call], Answer]] = {
             "generate": registrar.generate,
             "get_irn": registrar.get_irn,
             "get_by_document": registrar.get_by_document,
             "cancel": registrar.cancel,
+            "bill_by_irn": irn_bills.generate,
+            "get_bill_by_irn": irn_bills.get,
             "gstin": _tell_of_gstin,
             "sync_gstin": _sync_gstin,
         }
