@@ -16,7 +16,7 @@ from gateway.ports.calls import (
     NoPermit,
     Portals,
 )
-from gateway.ports.deliveries import Deliveries, DeliveryAttempt, Endpoint, Endpoints, Feed, Selection
+from gateway.ports.deliveries import Deliveries, DeliveryAttempt, Endpoint, Endpoints, Feed, Selection, Sent
 from gateway.ports.directory import (
     Client,
     Directory,
@@ -134,6 +134,7 @@ __all__ = [
     "Seller",
     "SellerLogin",
     "Sender",
+    "Sent",
     "Session",
     "Spending",
     "Standing",

@@ -51,6 +51,16 @@ class DeliveryAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A try that is over: what its receiver said, what its row becomes, and when."""
+
+    attempt: DeliveryAttempt
+    answer: Answer
+    progress: Progress
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which deliveries to send again: one, or those of a time, or of a status. At most `rows_max` of them."""
 
@@ -65,14 +75,22 @@ class Deliveries(Protocol):
     """Deliveries as workers and time move them. Every method is one transaction, or one per row."""
 
     def take(
-        self, lane: EndpointLane, *, worker: str, at: datetime, lease_until: datetime, leases_max: int
+        self,
+        lane: EndpointLane,
+        *,
+        worker: str,
+        at: datetime,
+        lease_until: datetime,
+        leases_max: int,
+        after: Sent | None = None,
     ) -> DeliveryAttempt | None:
         """Lease the next due row of an endpoint and write down that a try begins, unless enough are under way.
 
-        A row waits for an earlier one of the same subject that did not fail yet.
+        A row waits for an earlier one of the same subject that did not fail yet. `after` is recorded first, in the
+        same transaction: one commit a delivery in place of two.
         """
 
-    def record(self, attempt: DeliveryAttempt, progress: Progress, answer: Answer, *, at: datetime) -> bool:
+    def record(self, sent: Sent) -> bool:
         """Write down what a try meant, with what follows for its endpoint; false when the row is no longer held."""
 
     def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:

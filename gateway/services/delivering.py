@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,11 +10,9 @@ from gateway.domain import deliveries
 from gateway.domain.deliveries import CHANCES, POLICIES, EndpointLane
 from gateway.domain.events import announced
 from gateway.domain.operations import Operation
-from gateway.ports import DeliveryAttempt
+from gateway.ports import DeliveryAttempt, Sent
 from gateway.services import draining
 from gateway.services.ports import Ports
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +27,21 @@ class DeliveryPolicy:
 
 def drain(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy, stopping: Callable[[], bool]) -> int:
     """Send what is due to an endpoint until there is nothing, no time, or it is told to stop; how much was sent."""
+    hand = _Hand(lane, ports, policy)
     return draining.drain(
         lane,
         direct=False,
-        take=lambda: _take(lane, ports=ports, policy=policy),
-        work=lambda attempt: deliver(attempt, ports=ports),
+        take=hand.take,
+        work=hand.work,
         quantum_seconds=policy.quantum_seconds,
         ports=ports,
         stopping=stopping,
+        leave=hand.leave,
     )
 
 
-def deliver(attempt: DeliveryAttempt, *, ports: Ports) -> bool:
-    """Send once, and record whatever is then known. True: the endpoint may be sent more."""
+def deliver(attempt: DeliveryAttempt, *, ports: Ports) -> Sent:
+    """Send once; what came of it has still to be recorded."""
     answer = ports.sender.send(attempt.dispatch)
     at = ports.clock.now()
     progress = deliveries.settle(
@@ -53,11 +52,37 @@ def deliver(attempt: DeliveryAttempt, *, ports: Ports) -> bool:
         at=at,
         retry_after_seconds=answer.retry_after_seconds,
     )
-    if not ports.deliveries.record(attempt, progress, answer, at=at):
-        log.warning(
-            "delivery is no longer ours, its receiver may get it again", extra={"delivery": attempt.delivery.id}
+    return Sent(attempt=attempt, answer=answer, progress=progress, at=at)
+
+
+@dataclass(slots=True)
+class _Hand:
+    """What one drain holds: what was sent is recorded with the taking of the next, in one commit."""
+
+    lane: EndpointLane
+    ports: Ports
+    policy: DeliveryPolicy
+    sent: Sent | None = None
+
+    def take(self) -> DeliveryAttempt | None:
+        at = self.ports.clock.now()
+        sent, self.sent = self.sent, None
+        return self.ports.deliveries.take(
+            self.lane,
+            worker=self.policy.worker,
+            at=at,
+            lease_until=at + timedelta(seconds=self.policy.lease_seconds),
+            leases_max=self.policy.leases_max,
+            after=sent,
         )
-    return True
+
+    def work(self, attempt: DeliveryAttempt) -> bool:
+        self.sent = deliver(attempt, ports=self.ports)
+        return True
+
+    def leave(self) -> None:
+        if self.sent is not None:
+            self.ports.deliveries.record(self.sent)
 
 
 def ring_for(operation: Operation, *, ports: Ports) -> None:
@@ -66,14 +91,3 @@ def ring_for(operation: Operation, *, ports: Ports) -> None:
         return
     for lane in ports.deliveries.lanes_of(operation):
         ports.bell.ring(lane, direct=False)
-
-
-def _take(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy) -> DeliveryAttempt | None:
-    at = ports.clock.now()
-    return ports.deliveries.take(
-        lane,
-        worker=policy.worker,
-        at=at,
-        lease_until=at + timedelta(seconds=policy.lease_seconds),
-        leases_max=policy.leases_max,
-    )

@@ -29,11 +29,13 @@ def drain(
     quantum_seconds: float,
     ports: Ports,
     stopping: Callable[[], bool],
+    leave: Callable[[], object] = lambda: None,
 ) -> int:
     """Work off a lane's due rows until there are none, no time, or it is told to stop; how many were done.
 
     `take` leases the next row, and `work` says whether going on with the lane makes sense. It rings for a sibling once
-    when it finds more than one row, and for a successor when it leaves rows behind.
+    when it finds more than one row, and for a successor when it leaves rows behind. `leave` is called where no `take`
+    follows a row that was worked on.
     """
     ports.bell.answered(lane, direct=direct)
     ends_at = ports.clock.monotonic() + quantum_seconds
@@ -43,9 +45,11 @@ def drain(
         if row.more and done == 0:
             ports.bell.ring(lane, direct=direct)
         if not work(row):
+            leave()
             break
         done += 1
         if stopping() or ports.clock.monotonic() >= ends_at:
+            leave()
             ports.bell.ring(lane, direct=direct)
             break
         row = take()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -24,12 +25,14 @@ from gateway.domain.deliveries import (
 from gateway.domain.events import RETENTION, Announcement, EventType
 from gateway.domain.identifiers import AUDIT_PREFIX, DELIVERY_ATTEMPT_PREFIX
 from gateway.domain.operations import Operation
-from gateway.ports import Answer, DeliveryAttempt, Ids, Vault
+from gateway.ports import DeliveryAttempt, Ids, Sent, Vault
 from gateway.storage import audit, endpoint_rows, events
 from gateway.storage.database import Database
 from gateway.storage.delivery_queries import DUE, LEASED, QUIET, WAITING, WEBHOOK
 from gateway.storage.tables import deliveries, delivery_attempts, lanes, webhooks
 from gateway.storage.tables import events as events_table
+
+log = logging.getLogger(__name__)
 
 _LOST: Final = "lost"
 """Stands for the error of an attempt whose process died."""
@@ -45,15 +48,28 @@ class SqlDeliveries:
         self._ids = ids
 
     def take(
-        self, lane: EndpointLane, *, worker: str, at: datetime, lease_until: datetime, leases_max: int
+        self,
+        lane: EndpointLane,
+        *,
+        worker: str,
+        at: datetime,
+        lease_until: datetime,
+        leases_max: int,
+        after: Sent | None = None,
     ) -> DeliveryAttempt | None:
         """See `ports.Deliveries`."""
         leased = {"lease_token": self._ids.new(""), "lease_until": lease_until, "lease_owner": worker}
-        return self._database.write(lambda connection: self._take(connection, lane, leased, at, leases_max))
 
-    def record(self, attempt: DeliveryAttempt, progress: Progress, answer: Answer, *, at: datetime) -> bool:
+        def work(connection: Connection) -> DeliveryAttempt | None:
+            if after is not None:
+                self._record(connection, after)
+            return self._take(connection, lane, leased, at, leases_max)
+
+        return self._database.write(work)
+
+    def record(self, sent: Sent) -> bool:
         """See `ports.Deliveries`."""
-        return self._database.write(lambda connection: self._record(connection, attempt, progress, answer, at))
+        return self._database.write(lambda connection: self._record(connection, sent))
 
     def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Deliveries`."""
@@ -147,9 +163,8 @@ class SqlDeliveries:
             more=len(due) > 1,
         )
 
-    def _record(
-        self, connection: Connection, attempt: DeliveryAttempt, progress: Progress, answer: Answer, at: datetime
-    ) -> bool:
+    def _record(self, connection: Connection, sent: Sent) -> bool:
+        attempt, answer, progress, at = sent.attempt, sent.answer, sent.progress, sent.at
         ended = {
             "ended_at": at,
             "verdict": answer.verdict.value,
@@ -165,6 +180,8 @@ class SqlDeliveries:
             connection.execute(update(deliveries).where(held).values(changed).returning(deliveries)).mappings().first()
         )
         if row is None:  # its lease ended, or it was cancelled meanwhile
+            extra = {"delivery": attempt.delivery.id}
+            log.warning("delivery is no longer ours, its receiver may get it again", extra=extra)
             return False
         if answer.verdict is Verdict.DELIVERED:
             well = webhooks.c.failing_since.isnot(None) & (webhooks.c.id == row["webhook_id"])

@@ -11,7 +11,7 @@ from gateway.domain.audit import Action
 from gateway.domain.deliveries import POLICIES, EndpointLane, Progress, Verdict
 from gateway.domain.operations import Environment, Operation
 from gateway.domain.outcomes import Meaning
-from gateway.ports import DeliveryAttempt, Endpoint
+from gateway.ports import DeliveryAttempt, Endpoint, Sent
 from gateway.storage import tables
 from tests.contract.storage_kit import Storage
 from tests.support import CLIENT, GSTIN, ORG, client, grant, new_operation, record, registration
@@ -72,11 +72,11 @@ class Receivers:
         facts = {"result": registration(new)} if meaning is Meaning.REGISTERED else {}
         return self.storage.settle(self.storage.begin(), meaning, **facts)
 
-    def take(self, id: str = HOOK, *, leases_max: int = 2) -> DeliveryAttempt | None:
+    def take(self, id: str = HOOK, *, leases_max: int = 2, after: Sent | None = None) -> DeliveryAttempt | None:
         """Lease the next delivery, if there is one."""
         at = self.storage.clock.now()
         return self.storage.deliveries.take(
-            EndpointLane(id), worker="worker-1", at=at, lease_until=at + LEASE, leases_max=leases_max
+            EndpointLane(id), worker="worker-1", at=at, lease_until=at + LEASE, leases_max=leases_max, after=after
         )
 
     def taken(self, id: str = HOOK) -> DeliveryAttempt:
@@ -87,9 +87,12 @@ class Receivers:
 
     def settle(self, attempt: DeliveryAttempt, verdict: Verdict, **members: Any) -> bool:
         """Record what came of an attempt."""
-        return self.storage.deliveries.record(
-            attempt, self.progress(attempt, verdict), answer(verdict, **members), at=self.storage.clock.now()
-        )
+        return self.storage.deliveries.record(self.sent(attempt, verdict, **members))
+
+    def sent(self, attempt: DeliveryAttempt, verdict: Verdict, **members: Any) -> Sent:
+        """An attempt that is over, now."""
+        progress = self.progress(attempt, verdict)
+        return Sent(attempt=attempt, answer=answer(verdict, **members), progress=progress, at=self.storage.clock.now())
 
     def progress(self, attempt: DeliveryAttempt, verdict: Verdict) -> Progress:
         """What the schedule makes of it, without jitter."""

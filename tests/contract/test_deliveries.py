@@ -175,6 +175,20 @@ def test_as_many_are_under_way_as_are_allowed(receivers: Receivers) -> None:
     assert receivers.take() is None
 
 
+def test_what_was_sent_is_recorded_with_the_taking_of_the_next(receivers: Receivers) -> None:
+    """In one transaction: the row that is over makes room for the next, and is settled where there is no next."""
+    receivers.add()
+    receivers.happen()
+    receivers.happen()
+    first = receivers.taken()
+    second = receivers.take(leases_max=1, after=receivers.sent(first, Verdict.DELIVERED))
+    assert second is not None
+    assert second.delivery.id != first.delivery.id
+    assert receivers.take(after=receivers.sent(second, Verdict.FAILED, status=500)) is None
+    assert [row["status"] for row in receivers.rows()] == ["delivered", "pending"]
+    assert {row["lease_token"] for row in receivers.rows()} == {None}
+
+
 def test_endpoints_do_not_wait_for_each_other(receivers: Receivers) -> None:
     """One that has its two requests under way holds up nobody else."""
     receivers.add()
