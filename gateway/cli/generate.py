@@ -14,6 +14,7 @@ from gateway import metrics, observability, settings
 from gateway.api import openapi
 from gateway.api.app import outline
 from gateway.cli import eventpage, rulebook
+from gateway.cli import codepage, eventpage
 from gateway.cli.output import EXIT_FAILED, console, errors
 from gateway.domain.lifecycle import TRANSITIONS
 from gateway.domain.operations import TERMINAL, Status
@@ -121,6 +122,7 @@ PARTS: Final = (
     Part("ARCHITECTURE.md", "lifecycle", lifecycle),
     Part("docs/observability.md", "events", observability.table),
     Part("docs/observability.md", "measures", metrics.table),
+    Part("docs/ewaybill.md", "ewb-codes", codepage.table),
 )
 
 
