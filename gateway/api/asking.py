@@ -157,12 +157,11 @@ _AFTER_CONFLICT: Final = (
 def _ended(here: State, done: Operation, request_id: str, reception: Reception) -> Response:
     headers = _REPLAYS.get(reception, {})
     status, code = _ENDS[done.status]
-    held = here.ports.ledger.by_operation(done.id) if done.status is Status.CONFLICT else None
     facts: dict[str, Any] = {
         "operation_id": done.id,
         "irn": done.irn,
         "portal_code": done.portal_code,
-        "differences": list(held.registration.differences) if held is not None else None,
+        "differences": results.differences(done, ports=here.ports) if done.status is Status.CONFLICT else None,
         "replayed": True if reception is Reception.REFUSED_BEFORE else None,
         "links": presenting.links(done),
     }

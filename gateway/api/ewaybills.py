@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from gateway.api import asking, contract, presenting, state
 from gateway.api.dependencies import MayMove, MayRead
-from gateway.services import ewaybills
+from gateway.services import ewaybills, road
 from gateway.services.principal import Scope
 
 router = APIRouter()
@@ -24,13 +24,16 @@ _CHANGES: Final[dict[str, Any]] = {
 
 @router.post(
     "/ewb",
-    summary="Make an e-way bill for an IRN",
+    summary="Make an e-way bill, by IRN or without one",
     tags=["e-way bills"],
-    openapi_extra=contract.call({200: "EwbBefore", 201: "EwbMade", 202: "UnderWay"}, takes="EwbByIrn", **_CHANGES),
+    openapi_extra=contract.call({200: "EwbBefore", 201: "EwbMade", 202: "UnderWay"}, takes="EwbAsked", **_CHANGES),
 )
 async def make_eway_bill(request: Request, principal: MayMove) -> Response:
-    """Make an e-way bill for a registered invoice. Where its registration is not known yet, the bill waits for that."""
-    accept = partial(ewaybills.generate, principal=principal, ports=state.of(request).ports)
+    """Make an e-way bill for a registered invoice, or, where the body names no `Irn`, for any other document.
+
+    Where the registration of an invoice is not known yet, its bill waits for that.
+    """
+    accept = partial(road.generate, principal=principal, ports=state.of(request).ports)
     return await asking.ask(request, principal, accept, path="/ewb", asks_portal=True)
 
 
@@ -38,12 +41,15 @@ async def make_eway_bill(request: Request, principal: MayMove) -> Response:
     "/ewb/{number}",
     summary="Get an e-way bill",
     tags=["e-way bills"],
-    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, refuses=(404,)),
+    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, parameters=("refresh",), refuses=(404, 429, 503)),
 )
 async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Response:
-    """An e-way bill as the gateway knows it."""
+    """An e-way bill and what was done to it; asked of the portal with `refresh=true`, or where the gateway has none."""
     here = state.of(request)
-    return presenting.respond(presenting.bill(await here.run(ewaybills.get, number, principal, ports=here.ports)))
+    refresh = request.query_params.get("refresh", "") == "true"
+    found = await here.ask(road.find, number, principal, refresh=refresh, ports=here.ports)
+    steps = await here.run(road.steps, found, ports=here.ports)
+    return presenting.respond(presenting.bill(found) | {"steps": [presenting.bill_step(each) for each in steps]})
 
 
 @router.get(

@@ -25,6 +25,8 @@ OPENAPI_VERSION: Final = "3.1.0"
 """The first whose schemas are JSON Schema proper, as INV-01 is."""
 DOCUMENT_SCHEMA: Final = ("inv-01", "1.1.json")
 FILE: Final = "openapi.json"
+COMPONENTS: Final = ("components.json", "components-road.json")
+"""What the calls name: all but the forms of e-way bills on the road, and those."""
 
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _DOCUMENT_AT: Final = "#/components/schemas/Inv01"
@@ -89,8 +91,11 @@ def _operation(route: APIRoute) -> dict[str, Any]:
 
 
 def _components() -> dict[str, Any]:
-    source = resources.files("gateway.api").joinpath("components.json").read_text(encoding="utf-8")
-    components: dict[str, Any] = json.loads(source, parse_float=Decimal)
+    components: dict[str, Any] = {}
+    for file in COMPONENTS:
+        source = resources.files("gateway.api").joinpath(file).read_text(encoding="utf-8")
+        for section, named in json.loads(source, parse_float=Decimal).items():
+            components.setdefault(section, {}).update(named)
     responses = components["responses"] | {f"Problem{status}": _problem(status) for status in problems.TITLES}
     always = {name: _header(name) for name in _ALWAYS}
     components["responses"] = {

@@ -141,9 +141,35 @@ def bill(found: HeldBill) -> dict[str, Any]:
         "made_at": _instant(found.made_at),
         "valid_until": _instant(found.valid_until),
         "cancelled_at": _instant(found.cancelled_at),
+        "computed_until": _instant(found.computed_until),
+        "document": None
+        if found.doc_no is None
+        else {
+            "doc_type": found.doc_type,
+            "doc_no": found.doc_no,
+            "doc_date": found.doc_date and found.doc_date.isoformat(),
+        },
+        "vehicle_no": found.vehicle_no,
+        "transporter_id": found.transporter_id,
+        "trip_sheet": found.trip_sheet,
         "remarks": found.remarks,
         "links": {"self": f"/ewb/{found.number}"} | about | brought_by,
     }
+
+
+def bill_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    """What was done to an e-way bill."""
+    told = {
+        "step": step["step"],
+        "at": _instant(step["at"]),
+        "valid_until": _instant(step["valid_until"]),
+        "vehicle_no": step["vehicle_no"],
+        "transporter_id": step["transporter_id"],
+        "trip_sheet": step["trip_sheet"],
+        "group": step["movement_group"],
+        "links": {"operation": f"/operations/{step['operation_id']}"},
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def relative(found: Relative) -> dict[str, Any]:

@@ -72,9 +72,44 @@ def _bill_cancelled(done: Operation, ports: Ports) -> Shown:
 
 
 def _bill_changed(done: Operation, ports: Ports) -> Shown:
+    steps = ports.bills.steps(environment=done.environment, number=done.subject)
+    step = next((presenting.bill_step(each) for each in reversed(steps) if each["operation_id"] == done.id), {})
     bill = ports.bills.get(environment=done.environment, gstin=done.gstin, number=done.subject)
-    shown = {} if bill is None else presenting.bill(bill)
-    return Shown({"id": done.id, **shown, "subject": done.subject, "status": done.status.value})
+    standing = {"standing": _AFTER.get(done.kind, "active"), "valid_until": step.get("valid_until")}
+    if bill is not None:
+        now = presenting.bill(bill)
+        standing = {name: now[name] for name in ("standing", "valid_until", "computed_until")}
+    links = presenting.links(done) | {"ewb": f"/ewb/{done.subject}"}
+    return Shown(
+        {"id": done.id, "status": done.status.value, "number": done.subject, **step, **standing, "links": links}
+    )
+
+
+_AFTER: Final = {Kind.EWB_REJECT: "rejected", Kind.EWB_CLOSE: "closed"}
+"""How another's bill, of which the ledger has no row, stands after a step of ours."""
+
+
+def _consolidated(done: Operation, ports: Ports) -> Shown:
+    steps = ports.bills.steps_of(done.id)
+    first = presenting.bill_step(steps[0])
+    content = {
+        "id": done.id,
+        "status": done.status.value,
+        "trip_sheet": first["trip_sheet"],
+        "made_at": first.get("at"),
+        "ewbs": [step["number"] for step in steps],
+        "links": presenting.links(done),
+    }
+    return Shown(content, 201, {"Location": f"/operations/{done.id}"})
+
+
+def differences(done: Operation, *, ports: Ports) -> list[Mapping[str, Any]] | None:
+    """Where what is registered differs from what was asked for; None when that is not known."""
+    held = ports.ledger.by_operation(done.id)
+    if held is not None:
+        return list(held.registration.differences)
+    bill = ports.bills.of_operation(done.id)
+    return None if bill is None else list(bill.differences)
 
 
 RESULTS: Final[Mapping[Kind, Callable[[Operation, Ports], Shown]]] = {
@@ -86,7 +121,7 @@ RESULTS: Final[Mapping[Kind, Callable[[Operation, Ports], Shown]]] = {
     Kind.EWB_VEHICLE: _bill_changed,
     Kind.EWB_TRANSPORTER: _bill_changed,
     Kind.EWB_EXTEND: _bill_changed,
-    Kind.EWB_CONSOLIDATE: _bill_changed,
+    Kind.EWB_CONSOLIDATE: _consolidated,
     Kind.EWB_REJECT: _bill_changed,
     Kind.EWB_CLOSE: _bill_changed,
     Kind.EWB_MOVEMENT: _bill_changed,

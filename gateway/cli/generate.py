@@ -13,8 +13,7 @@ import typer
 from gateway import metrics, observability, settings
 from gateway.api import openapi
 from gateway.api.app import outline
-from gateway.cli import eventpage, rulebook
-from gateway.cli import codepage, eventpage
+from gateway.cli import codepage, eventpage, rulebook
 from gateway.cli.output import EXIT_FAILED, console, errors
 from gateway.domain.lifecycle import TRANSITIONS
 from gateway.domain.operations import TERMINAL, Status

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from gateway.domain import ewaybill
 from gateway.domain.calendar import financial_year, read_ewb_time, read_portal_date
 from gateway.domain.identifiers import same_document_number
+from gateway.domain.operations import Environment
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome
 from gateway.irp import codes, endpoints, envelope, portal_json
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Matter, Talk, meant, members, unknown
+from gateway.ports.bills import HeldBill
 
 CLOCKS_APART: Final = timedelta(minutes=2)
 """The portal's time against ours, and its rounding to the minute."""
@@ -103,6 +105,39 @@ def computed_until(asked: Mapping[str, Any], *, start: datetime | None, distance
     return ewaybill.valid_until(start, distance_km=int(kilometres), oversized=oversized)
 
 
+def there(told: Told, *, environment: Environment) -> HeldBill | None:
+    """A bill as the portal has it, in full; None when that is no bill. Whose it is with us is not known here."""
+    answer = members(told)
+    number = number_of(answer)
+    if answer is None or number is None or answer.get("status") not in STATUSES:
+        return None
+    entries = [portal_json.members(each) or {} for each in answer.get("vehicllistdetails") or ()]
+    latest = entries[0] if entries else {}
+    sheet = text_of(latest.get("tripshtno"))
+    return HeldBill(
+        environment=environment,
+        org_id="",
+        gstin=text_of(answer.get("usergstin")),
+        number=number,
+        irn=None,
+        operation_id=None,
+        doc_type=text_of(answer.get("doctype")) or None,
+        doc_no=text_of(answer.get("docno")) or None,
+        doc_date=_day(answer.get("docdate")),
+        standing=_standing(answer),
+        made_at=time_of(answer.get("ewaybilldate")),
+        valid_until=time_of(answer.get("validupto")),
+        computed_until=None,
+        vehicle_no=text_of(latest.get("vehicleno")) or text_of(latest.get("transdocno")) or None,
+        transporter_id=text_of(answer.get("transporterid")) or None,
+        trip_sheet=sheet if sheet.strip("0") else None,
+        remarks=None,
+        differences=(),
+        cancelled_at=None,
+        recorded_at=datetime.min.replace(tzinfo=UTC),
+    )
+
+
 def number_of(answer: Mapping[str, Any] | None) -> str | None:
     """The number of an e-way bill, under either of its names; None when there is none."""
     if answer is None:
@@ -181,11 +216,23 @@ def _plain(name: str, value: Any) -> str | Decimal | None:
     return same_document_number(text_of(value)) if name == "docNo" else text_of(value)
 
 
-def _year(value: Any) -> str | None:
+def _standing(answer: Mapping[str, Any]) -> ewaybill.Standing:
+    if answer["status"] != "ACT":
+        return ewaybill.Standing.CANCELLED
+    rejected = text_of(answer.get("rejectstatus")).upper() == "Y"
+    return ewaybill.Standing.REJECTED if rejected else ewaybill.Standing.ACTIVE
+
+
+def _day(value: Any) -> date | None:
     try:
-        return financial_year(read_portal_date(text_of(value)))
+        return read_portal_date(text_of(value))
     except ValueError:
         return None
+
+
+def _year(value: Any) -> str | None:
+    day = _day(value)
+    return None if day is None else financial_year(day)
 
 
 def _unseen(refusal: envelope.Failure, found: Outcome) -> Outcome:

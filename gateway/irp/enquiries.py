@@ -10,7 +10,7 @@ from gateway.domain.calendar import write_portal_date
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
-from gateway.irp import codes, endpoints, envelope, ewaybills, portal_json, reading
+from gateway.irp import bills, codes, endpoints, envelope, ewaybills, portal_json, reading
 from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Exchange, Told
@@ -18,6 +18,7 @@ from gateway.irp.permits import buckets
 from gateway.irp.portals import IrpPortals
 from gateway.irp.wire import LostError, UnreachedError, Wire
 from gateway.ports import Clock, ErrorBudget, LoginTrial, Route, Routebook, Seller
+from gateway.ports.bills import HeldBill
 
 READING: Final = "reading"
 """What errors of these questions are put down to: they come from whoever reads."""
@@ -65,6 +66,17 @@ class IrpEnquiries:
         bill = ewaybills.bill_of(told)
         if bill is None:
             raise _unavailable("The portal's answer names no e-way bill.")
+        return bill
+
+    def eway_bill(self, seller: Seller, *, number: str) -> HeldBill | None:
+        """See `ports.Enquiries`."""
+        exchange, _ = self._exchange(seller)
+        told = _told(self._ask(seller, exchange, endpoints.EWB_GET, params={"ewbNo": number}))
+        if told is None:
+            return None
+        bill = bills.there(told, environment=seller.environment)
+        if bill is None or bill.number != number:
+            raise _unavailable("The portal answered with another e-way bill, or with no known status.")
         return bill
 
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:

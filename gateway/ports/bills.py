@@ -63,6 +63,9 @@ class Bills(Protocol):
     def steps(self, *, environment: Environment, number: str) -> Sequence[Mapping[str, Any]]:
         """What was done to a bill, oldest first. Request and answers of the named operation are the evidence."""
 
+    def steps_of(self, operation_id: str) -> Sequence[Mapping[str, Any]]:
+        """What an operation did, bill by bill."""
+
     def take_over(self, bill: HeldBill) -> None:
         """Keep a bill that was read back, or what was read back of one that is known."""
 

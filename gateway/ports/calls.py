@@ -11,6 +11,7 @@ from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Operation
 from gateway.domain.outcomes import EwayBill, Outcome, Registration
 from gateway.domain.token_bucket import Limit
+from gateway.ports.bills import HeldBill
 from gateway.ports.directory import Route, Seller
 from gateway.ports.work import Attempt
 
@@ -124,6 +125,12 @@ class Enquiries(Protocol):
 
     def bill_of(self, seller: Seller, *, irn: str) -> EwayBill | None:
         """The e-way bill of an IRN, as it stands; None when the portal has none."""
+
+    def eway_bill(self, seller: Seller, *, number: str) -> HeldBill | None:
+        """An e-way bill as its own system has it, the seller's or one that the seller has to do with; None: none such.
+
+        Whose it is with us, and when it was asked for, is left to the caller.
+        """
 
     def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
         """What the portal knows of a GSTIN, in its own words; None when it knows none such."""

@@ -17,6 +17,8 @@ ROWS_MAX: Final = 500
 """Rows of each kind in one sweep, so that it stays well within its second; the rest is for the next."""
 SEAL_EVERY: Final = 3
 """Sweeps between two seals: what is lost before its seal cannot be missed, and each seal costs a commit."""
+TELL_EVERY: Final = 30
+"""Sweeps between two looks for e-way bills that end soon: half a minute matters little of eight hours."""
 REAP_EVERY: Final = 60
 """Sweeps between two rounds of what is not urgent."""
 
@@ -45,6 +47,8 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
         ports.upkeep.wake_relogged(at=at)
         ports.deliveries.tidy(at=at, rows_max=ROWS_MAX)
     rung = ports.bell.mend(_due_lanes(ports, at))
+    if count % TELL_EVERY == 0:
+        ports.bills.tell_of_ends(at=at, rows_max=ROWS_MAX)
     reaped = ports.upkeep.reap(at=at) + ports.keyring.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
     sealed = seal_all(holder=holder, ports=ports) if count % SEAL_EVERY == 0 else 0
     return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped, sealed=sealed)

@@ -80,6 +80,12 @@ class SqlBills:
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def steps_of(self, operation_id: str) -> Sequence[Mapping[str, Any]]:
+        """See `ports.bills.Bills`."""
+        query = select(eway_bill_steps).where(eway_bill_steps.c.operation_id == operation_id)
+        with self._database.read() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(eway_bill_steps.c.number)).mappings()]
+
     def take_over(self, bill: HeldBill) -> None:
         """See `ports.bills.Bills`."""
         row = {name: getattr(bill, name) for name in _NAMES} | {
