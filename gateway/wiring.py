@@ -16,6 +16,7 @@ from redis.asyncio import Redis as AsyncRedis
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.auth.assertions import ClientAssertions
+from gateway.auth.bodies import BodyCipher
 from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.secrets import ClientSecrets
 from gateway.auth.tokens import AccessTokens, SigningKeys, new_signing_key
@@ -51,7 +52,7 @@ from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
-from gateway.storage import migrate
+from gateway.storage import blobs, migrate
 from gateway.storage.archive import SqlArchive
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
@@ -192,6 +193,7 @@ class Wiring:
     def ports(self) -> Ports:
         """All ports, bound."""
         vault = self._vault()
+        self._seal_bodies(vault)
         directory = SqlDirectory(self.database, self.clock.monotonic)
         routebook = SqlRoutebook(self.database, vault, self.ids, self.clock.monotonic)
         outside = self._outside
@@ -233,6 +235,14 @@ class Wiring:
             sender=(outside and outside.sender) or self.sender,
             webhook_secrets=self.webhook_secrets,
         )
+
+    def _seal_bodies(self, vault: Vault) -> None:
+        """Whatever is kept through this process' database is sealed, under keys that are in it, sealed themselves."""
+
+        def load() -> dict[str, bytes]:
+            return dict(blobs.keys(self.database, vault, random_bytes=self.ids.random_bytes, at=self.clock.now()))
+
+        blobs.seal_with(self.database, BodyCipher(load, self.ids.random_bytes))
 
     def _metered_work(self) -> Work:
         return cast("Work", MeteredWork(SqlWork(self.database, self.ids), metrics=self.metrics, clock=self.clock))

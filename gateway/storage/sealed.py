@@ -14,6 +14,7 @@ from gateway.ports import Vault
 from gateway.storage.database import Database
 from gateway.storage.tables import (
     audit_keys,
+    body_keys,
     portal_accounts,
     portal_sessions,
     routes,
@@ -40,6 +41,7 @@ SEALED: Final = (
     SealedColumn(portal_accounts, portal_accounts.c.credentials_sealed, "portal_accounts|credentials|{id}"),
     SealedColumn(portal_sessions, portal_sessions.c.session_sealed, "portal_sessions|session|{account_id}|{system}"),
     SealedColumn(token_keys, token_keys.c.private_sealed, "token_keys|private|{kid}"),
+    SealedColumn(body_keys, body_keys.c.key_sealed, "body_keys|key|{key_id}"),
     SealedColumn(audit_keys, audit_keys.c.private_sealed, "audit_keys|private|{key_id}"),
     SealedColumn(webhooks, webhooks.c.headers_sealed, "webhooks|headers|{id}"),
     SealedColumn(webhook_secrets, webhook_secrets.c.secret_sealed, "webhook_secrets|secret|{id}"),

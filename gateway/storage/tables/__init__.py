@@ -13,7 +13,7 @@ from gateway.storage.tables.access import (
 )
 from gateway.storage.tables.base import metadata
 from gateway.storage.tables.events import events, feeds
-from gateway.storage.tables.evidence import audit, blobs
+from gateway.storage.tables.evidence import audit, blobs, body_keys
 from gateway.storage.tables.ledger import documents, eway_bills, note_links
 from gateway.storage.tables.limits import portal_errors, portal_logins
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
@@ -38,6 +38,7 @@ __all__ = [
     "audit_series",
     "audit_unsealed",
     "blobs",
+    "body_keys",
     "client_assertions",
     "client_keys",
     "clients",

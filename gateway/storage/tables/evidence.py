@@ -11,7 +11,15 @@ blobs = Table(
     "blobs",
     metadata,
     Column("digest", String(64), primary_key=True),  # SHA-256 of the bytes as they came
-    Column("body", LargeBinary, nullable=False),  # zlib
+    Column("body", LargeBinary, nullable=False),  # zlib, sealed under a body key
+    Column("created_at", Instant, nullable=False),
+)
+
+body_keys = Table(
+    "body_keys",
+    metadata,
+    Column("key_id", String(8), primary_key=True),
+    Column("key_sealed", LargeBinary, nullable=False),  # under the master key
     Column("created_at", Instant, nullable=False),
 )
 
