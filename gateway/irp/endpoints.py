@@ -88,7 +88,7 @@ def url(route: Route, endpoint: Endpoint, *, key: str = "") -> str:
 
 def headers(route: Route, account: PortalAccount | None = None, session: Session | None = None) -> dict[str, str]:
     """The headers of a call: of the client on all, of the taxpayer and its session where there are any."""
-    names = {"client_id": route.client_id, "client_secret": route.client_secret, **PLAIN}
+    names = {**route.headers, "client_id": route.client_id, "client_secret": route.client_secret, **PLAIN}
     if account is not None:
         names["Gstin"] = account.gstin
     if account is not None and session is not None:

@@ -63,7 +63,12 @@ class EWayApi:
     def headers(self, route: Route, account: PortalAccount, session: Session | None) -> dict[str, str]:
         """See `Dialect`."""
         names = {"client-id": route.client_id, "client-secret": route.client_secret, "Gstin": account.gstin}
-        return {**names, **endpoints.PLAIN, **({} if session is None else {"authtoken": session.token})}
+        return {
+            **route.headers,
+            **names,
+            **endpoints.PLAIN,
+            **({} if session is None else {"authtoken": session.token}),
+        }
 
     def sealed(self, endpoint: Endpoint, payload: bytes, session: Session) -> bytes:
         """See `Dialect`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
 
 from gateway.domain.operations import HoldCause, Operation
 from gateway.domain.outcomes import Meaning, Outcome
@@ -19,6 +21,9 @@ from gateway.irp.talk import Matter
 from gateway.irp.wire import Wire
 from gateway.ports import Attempt, Caller, Clock, Conversation, Limiter, NoPermit, PortalAccount, Route, Routebook
 
+SISTER_HEADER: Final = "irp"
+"""NIC, from 2025: NIC1 or NIC2, on a call to the other of the two (3098 for any other value)."""
+
 
 class IrpPortals:
     """Implements `ports.Portals`."""
@@ -32,9 +37,9 @@ class IrpPortals:
         self._keys: dict[str, SigningKeys] = {}
         self._lock = threading.Lock()
 
-    def converse(self, operation: Operation, *, route: str) -> Conversation | NoPermit:
+    def converse(self, operation: Operation, *, route: str, home: str | None = None) -> Conversation | NoPermit:
         """See `ports.Portals`."""
-        way = self._routebook.route(route)
+        way = self._way(route, home)
         account = self._routebook.account(environment=operation.environment, gstin=operation.gstin, route=route)
         permits = self.permits(way, operation.gstin, direct=operation.direct, promise=operation.id)
         if account is None or account.refused_code is not None:
@@ -56,6 +61,12 @@ class IrpPortals:
         keys = self.signing_keys(self._routebook.route(operation.route or ""))
         matter = Matter(operation, payload, keys)
         return PROTOCOLS[operation.kind].read(matter, Told(answer, envelope.Info()), talk.LOOK_UP)
+
+    def _way(self, route: str, home: str | None) -> Route:
+        """A route, with the header by which NIC's two portals ask each other for what the other has."""
+        way = self._routebook.route(route)
+        portal = self._routebook.route(home).portal if home is not None and home != route else ""
+        return replace(way, headers={**way.headers, SISTER_HEADER: portal}) if portal not in ("", way.portal) else way
 
     def exchange(self, route: Route, account: PortalAccount, permits: Permits) -> Exchange:
         """The authenticated calls of an account."""

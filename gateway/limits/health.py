@@ -1,4 +1,9 @@
-"""Whether a route answers: failures in a row, counted where all processes see them."""
+"""Whether a route answers: a circuit breaker on its real traffic, kept where all processes see it.
+
+Closed, calls go out. After so many calls in a row without an answer it is open: none goes out, but one at a time to try,
+every few seconds. The first answer closes it. What is tried is decided by whoever is admitted: `services.routing` asks
+for a sign of life first, so that no document comes into doubt to find out that a portal is still away.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,24 @@ from gateway.ports import Clock
 
 FAILURES_MIN: Final = 10
 """Calls without an answer, in a row, before a route is taken to be down: a few are everyday life."""
-DOWN_SECONDS: Final = 15
-"""How long it is then taken to be down. Queued work goes on trying, and its first answer ends it."""
+TRY_SECONDS: Final = 15
+"""Between two tries of a route that is down: soon enough for callers who wait, and four a minute for a portal in need."""
+FORGOTTEN_SECONDS: Final = 3600
+"""A row of failures that nobody added to for so long says nothing any more."""
 
 log = logging.getLogger(__name__)
+
+_FAILED: Final = """
+local failures = redis.call('INCR', KEYS[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+if failures >= tonumber(ARGV[1]) then redis.call('SET', KEYS[2], 1, 'EX', ARGV[3]) end
+return failures
+"""
+_ADMIT: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then return 0 end
+if redis.call('SET', KEYS[2], 1, 'NX', 'EX', ARGV[2]) then return 0 end
+return redis.call('PTTL', KEYS[2])
+"""
 
 
 class RedisHealth:
@@ -23,36 +42,48 @@ class RedisHealth:
     def __init__(self, redis: Redis, *, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
+        self._failed = redis.register_script(_FAILED)
+        self._admit = redis.register_script(_ADMIT)
 
     def failed(self, route: str) -> None:
         """See `ports.Health`."""
         try:
-            with self._redis.pipeline() as pipeline:
-                pipeline.incr(self._key(route))
-                pipeline.expire(self._key(route), DOWN_SECONDS)
-                pipeline.execute()
+            self._failed(keys=self._keys(route), args=[FAILURES_MIN, FORGOTTEN_SECONDS, TRY_SECONDS])
         except RedisError as error:
             log.warning("health not noted", extra={"error": type(error).__name__})
 
     def answered(self, route: str) -> None:
         """See `ports.Health`."""
         try:
-            self._redis.delete(self._key(route))
+            self._redis.delete(*self._keys(route))
         except RedisError as error:
             log.warning("health not noted", extra={"error": type(error).__name__})
 
     def down_seconds(self, route: str) -> int:
         """See `ports.Health`."""
         try:
-            failures = self._redis.get(self._key(route))
-            if int(failures or 0) < FAILURES_MIN:
-                return 0
-            return max(1, int(self._redis.ttl(self._key(route))))
+            left = self._redis.pttl(self._keys(route)[1]) if self.is_open(route) else 0
         except RedisError:
             return 0
+        return max(1, round(int(left) / 1000)) if int(left) > 0 else 0
 
-    def _key(self, route: str) -> str:
-        return f"{self._prefix}failures:{route}"
+    def is_open(self, route: str) -> bool:
+        """See `ports.Health`."""
+        try:
+            return int(self._redis.get(self._keys(route)[0]) or 0) >= FAILURES_MIN
+        except RedisError:
+            return False
+
+    def admit(self, route: str) -> float:
+        """See `ports.Health`."""
+        try:
+            return max(0, int(self._admit(keys=self._keys(route), args=[FAILURES_MIN, TRY_SECONDS]))) / 1000
+        except RedisError:
+            return 0.0
+
+    def _keys(self, route: str) -> list[str]:
+        """Of the failures in a row, and of the try that is under way or has just failed: in one slot of a cluster."""
+        return [f"{self._prefix}{{{route}}}:failures", f"{self._prefix}{{{route}}}:tried"]
 
 
 class MemoryHealth:
@@ -60,20 +91,35 @@ class MemoryHealth:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._failures: dict[str, tuple[int, float]] = {}
+        self._failures: dict[str, int] = {}
+        self._tried_until: dict[str, float] = {}
 
     def failed(self, route: str) -> None:
         """See `ports.Health`."""
-        now = self._clock.monotonic()
-        count, until = self._failures.get(route, (0, 0.0))
-        self._failures[route] = (count + 1 if until > now else 1, now + DOWN_SECONDS)
+        self._failures[route] = self._failures.get(route, 0) + 1
+        if self.is_open(route):
+            self._tried_until[route] = self._clock.monotonic() + TRY_SECONDS
 
     def answered(self, route: str) -> None:
         """See `ports.Health`."""
         self._failures.pop(route, None)
+        self._tried_until.pop(route, None)
 
     def down_seconds(self, route: str) -> int:
         """See `ports.Health`."""
-        count, until = self._failures.get(route, (0, 0.0))
-        left = until - self._clock.monotonic()
-        return max(1, round(left)) if count >= FAILURES_MIN and left > 0 else 0
+        left = self._left(route)
+        return max(1, round(left)) if left > 0 else 0
+
+    def is_open(self, route: str) -> bool:
+        """See `ports.Health`."""
+        return self._failures.get(route, 0) >= FAILURES_MIN
+
+    def admit(self, route: str) -> float:
+        """See `ports.Health`."""
+        left = self._left(route)
+        if self.is_open(route) and left <= 0:
+            self._tried_until[route] = self._clock.monotonic() + TRY_SECONDS
+        return max(0.0, left)
+
+    def _left(self, route: str) -> float:
+        return self._tried_until.get(route, 0.0) - self._clock.monotonic() if self.is_open(route) else 0.0

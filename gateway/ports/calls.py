@@ -39,8 +39,11 @@ class NoPermit:
 class Portals(Protocol):
     """All portals, by route."""
 
-    def converse(self, operation: Operation, *, route: str) -> Conversation | NoPermit:
-        """Take a permit for a first call, waiting a little where that is enough."""
+    def converse(self, operation: Operation, *, route: str, home: str | None = None) -> Conversation | NoPermit:
+        """Take a permit for a first call, waiting a little where that is enough.
+
+        `home` is the route to the portal that has what the operation is about; a sister portal is told its name.
+        """
 
     def read(self, operation: Operation, *, payload: bytes, answer: bytes) -> Outcome:
         """What an answer of the portal means that a person has brought, as if a look-up had told it."""
@@ -156,6 +159,15 @@ class Health(Protocol):
 
     def down_seconds(self, route: str) -> int:
         """0, or how long the route is taken to be down from now. Never raises."""
+
+    def is_open(self, route: str) -> bool:
+        """Whether the route's circuit is open: its last calls had no answer. Never raises."""
+
+    def admit(self, route: str) -> float:
+        """0 when a call may go out, else how many seconds until one may try. Never raises.
+
+        While the circuit is open, whoever is told 0 is the one that tries.
+        """
 
 
 class Bell(Protocol):

@@ -45,6 +45,8 @@ class Seller:
     org_id: str
     route: str
     reporting_days: int | None
+    other_routes: tuple[str, ...] = ()
+    """Where to go when the preferred route is down, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class Route:
     """One way to a portal. `limits` are per taxpayer (`gstin`) and for the whole GSP account (`account`).
 
     `ewb_base_url` is that of the portal's e-way bill system; empty: it is below `base_url`, as at the portals' sandbox.
+    `portal` is the name of the portal it leads to, as sister portals know each other (NIC1, NIC2); empty: it has none.
+    `headers` are what a GSP wants besides what the portal does.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Route:
     limits: Mapping[str, Limit]
     relogin_seconds_min: int
     ewb_base_url: str = ""
+    portal: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

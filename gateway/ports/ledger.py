@@ -63,6 +63,9 @@ class Ledger(Protocol):
     def operation_of_irn(self, *, environment: Environment, gstin: str, irn: str) -> Operation | None:
         """The latest operation whose (predicted) IRN this is."""
 
+    def home_of(self, operation: Operation) -> str | None:
+        """The route by which the IRN or e-way bill that an operation is about was made; None when we do not know."""
+
     def notes_of(self, held: Document) -> Sequence[Relative]:
         """The credit and debit notes that refer to a document, oldest first."""
 

@@ -17,8 +17,9 @@ from gateway.domain.retries import PACES, STANDARD, Pace
 from gateway.domain.settlement import Settlement
 from gateway.errors import Misconfigured
 from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit
-from gateway.services import delivering, draining, shield
+from gateway.services import delivering, draining, routing, shield
 from gateway.services.ports import Ports
+from gateway.services.routing import Way
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,22 @@ def drain(
     )
 
 
-def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | NoPermit:
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """The only route that will do for this operation is down; others of its lane may have another."""
+
+    wait_seconds: float
+
+
+def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | NoPermit | PutOff:
     """Make one attempt at one operation, and record whatever is then known. Raises LeaseLostError."""
     operation = claim.operation
-    route = _route_of(operation, ports)
-    conversation = _converse(operation, route=route, ports=ports)
+    way = routing.way_of(operation, ports=ports)
+    route = way.route
+    wait = routing.wait_seconds(route, ports=ports)
+    if wait > 0:
+        return PutOff(wait) if way.pinned else NoPermit(wait)
+    conversation = _converse(operation, way, ports=ports)
     if isinstance(conversation, NoPermit):
         return conversation
     attempt = ports.work.begin_attempt(claim, route=route, worker=policy.worker, at=ports.clock.now())
@@ -109,7 +121,9 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
             return True
         with correlation.about(operation.request_id), gate.alone() if operation.run_alone else gate.together():
             result = execute(claim, ports=ports, policy=policy)
-        if isinstance(result, NoPermit):
+        if isinstance(result, PutOff):
+            ports.work.release(claim, due_at=ports.clock.now() + timedelta(seconds=result.wait_seconds))
+        elif isinstance(result, NoPermit):
             until = ports.clock.now() + timedelta(seconds=result.wait_seconds)
             ports.work.block_lane(operation.lane, direct=operation.direct, until=until)
             ports.work.release(claim, due_at=ports.clock.now())
@@ -162,17 +176,9 @@ def _ask(attempt: Attempt, conversation: Conversation, *, keep_lease: Callable[[
     return conversation.call(attempt, keep_lease=keep_lease)
 
 
-def _route_of(operation: Operation, ports: Ports) -> str:
-    """The route it was first sent to while in doubt; the seller's preferred one otherwise."""
-    if operation.in_doubt and operation.route is not None:
-        return operation.route
-    seller = ports.directory.seller(environment=operation.environment, gstin=operation.gstin)
-    return seller.route if seller is not None else (operation.route or "none")
-
-
-def _converse(operation: Operation, *, route: str, ports: Ports) -> Conversation | NoPermit:
+def _converse(operation: Operation, way: Way, *, ports: Ports) -> Conversation | NoPermit:
     try:
-        return ports.portals.converse(operation, route=route)
+        return ports.portals.converse(operation, route=way.route, home=way.home)
     except Misconfigured as error:
         return _Unconfigured(error)
 

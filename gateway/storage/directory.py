@@ -47,7 +47,11 @@ class SqlDirectory:
         def work(connection: Connection) -> None:
             mine = (gstins.c.environment == seller.environment.value) & (gstins.c.gstin == seller.gstin)
             owner = connection.execute(select(gstins.c.org_id).where(mine)).scalar_one_or_none()
-            changed = {"route": seller.route, "reporting_days": seller.reporting_days}
+            changed = {
+                "route": seller.route,
+                "other_routes": list(seller.other_routes) or None,
+                "reporting_days": seller.reporting_days,
+            }
             if owner is None:
                 key = {"environment": seller.environment.value, "gstin": seller.gstin, "org_id": seller.org_id}
                 connection.execute(insert(gstins).values(key | changed | {"created_at": record.at}))
@@ -157,6 +161,7 @@ def _read_seller(row: Any) -> Seller:
         org_id=row["org_id"],
         route=row["route"],
         reporting_days=row["reporting_days"],
+        other_routes=tuple(row["other_routes"] or ()),
     )
 
 

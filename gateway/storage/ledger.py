@@ -17,7 +17,7 @@ from gateway.storage import blobs, effects
 from gateway.storage.database import Database
 from gateway.storage.queries import operation_columns
 from gateway.storage.rows import read_document, read_operation
-from gateway.storage.tables import documents, identities, note_links, operations
+from gateway.storage.tables import documents, eway_bills, identities, note_links, operations
 
 _INVOICE: Final = "INV"
 _is_note = and_(documents.c.environment == note_links.c.environment, documents.c.irn == note_links.c.note_irn)
@@ -118,6 +118,18 @@ class SqlLedger:
                 at=at,
             )
         )
+
+    def home_of(self, operation: Operation) -> str | None:
+        """See `ports.Ledger`."""
+        made_by = (
+            select(documents.c.operation_id).where(documents.c.irn == operation.irn)
+            if operation.irn is not None and operation.subject == operation.irn
+            else select(eway_bills.c.operation_id).where(eway_bills.c.number == operation.subject)
+        )
+        mine = made_by.selected_columns[0].table.c.environment == operation.environment.value
+        query = select(operations.c.route).where(operations.c.id == made_by.where(mine).scalar_subquery())
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def _document(self, *conditions: ColumnElement[bool]) -> Document | None:
         with self._database.read() as connection:

@@ -50,6 +50,8 @@ class SqlRoutebook:
             "pace": route.pace,
             "limits": {name: asdict(limit) for name, limit in route.limits.items()}
             | {"relogin_seconds_min": route.relogin_seconds_min, "ewb_base_url": route.ewb_base_url},
+            "portal": route.portal,
+            "headers_sealed": self._sealed_headers(route),
             "created_at": record.at,
         }
         self._put(routes, row, keys=("name",), record=record)
@@ -246,6 +248,19 @@ class SqlRoutebook:
         statement = update(portal_sessions).where(mine).values(lease_token=None, lease_until=None)
         self._database.write(lambda connection: connection.execute(statement))
 
+    def _sealed_headers(self, route: Route) -> bytes | None:
+        if not route.headers:
+            return None
+        return self._vault.seal(json.dumps(dict(route.headers)).encode(), context=_headers_context(route.name))
+
+    def _opened_headers(self, row: RowMapping) -> dict[str, str]:
+        if row["headers_sealed"] is None:
+            return {}
+        opened: dict[str, str] = json.loads(
+            self._vault.open(row["headers_sealed"], context=_headers_context(row["name"]))
+        )
+        return opened
+
     def _read_route(self, row: RowMapping) -> Route:
         limits = dict(row["limits"])
         relogin_seconds_min, ewb_base_url = limits.pop("relogin_seconds_min"), limits.pop("ewb_base_url", "")
@@ -261,6 +276,8 @@ class SqlRoutebook:
             limits={name: Limit(**limit) for name, limit in limits.items()},
             relogin_seconds_min=relogin_seconds_min,
             ewb_base_url=ewb_base_url,
+            portal=row["portal"],
+            headers=self._opened_headers(row),
         )
 
     def _put(self, table: Any, row: dict[str, Any], *, keys: tuple[str, ...], record: Record) -> None:
@@ -293,6 +310,10 @@ def _session(account_id: str, system: str) -> Any:
 
 def _route_context(name: str) -> str:
     return f"routes|client_secret|{name}"
+
+
+def _headers_context(name: str) -> str:
+    return f"routes|headers|{name}"
 
 
 def _account_context(account_id: str) -> str:

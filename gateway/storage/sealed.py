@@ -38,6 +38,7 @@ class SealedColumn:
 
 SEALED: Final = (
     SealedColumn(routes, routes.c.client_secret_sealed, "routes|client_secret|{name}"),
+    SealedColumn(routes, routes.c.headers_sealed, "routes|headers|{name}"),
     SealedColumn(portal_accounts, portal_accounts.c.credentials_sealed, "portal_accounts|credentials|{id}"),
     SealedColumn(portal_sessions, portal_sessions.c.session_sealed, "portal_sessions|session|{account_id}|{system}"),
     SealedColumn(token_keys, token_keys.c.private_sealed, "token_keys|private|{kid}"),

@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 from redis import Redis
 
-from gateway.limits.health import DOWN_SECONDS, FAILURES_MIN, MemoryHealth, RedisHealth
+from gateway.limits.health import TRY_SECONDS, FAILURES_MIN, MemoryHealth, RedisHealth
 from gateway.ports import Health
 from tests.support import ROUTE, FakeClock
 
@@ -72,8 +72,8 @@ def test_a_few_failures_are_everyday_life(rig: Rig) -> None:
 def test_failures_in_a_row_are_a_route_that_is_down(rig: Rig) -> None:
     """It says for how long: from the last failure on, and never 0 while it is down."""
     fail(rig.health, times=FAILURES_MIN)
-    assert DOWN_SECONDS - 1 <= rig.health.down_seconds(ROUTE) <= DOWN_SECONDS
-    rig.let_pass(DOWN_SECONDS - 1)
+    assert TRY_SECONDS - 1 <= rig.health.down_seconds(ROUTE) <= TRY_SECONDS
+    rig.let_pass(TRY_SECONDS - 1)
     assert rig.health.down_seconds(ROUTE) == 1
 
 
@@ -95,7 +95,7 @@ def test_one_answer_ends_it(rig: Rig) -> None:
 def test_it_ends_by_itself(rig: Rig) -> None:
     """When nobody calls, the next caller is let through."""
     fail(rig.health, times=FAILURES_MIN)
-    rig.let_pass(DOWN_SECONDS)
+    rig.let_pass(TRY_SECONDS)
     assert rig.health.down_seconds(ROUTE) == 0
 
 
@@ -103,7 +103,7 @@ def test_old_failures_do_not_add_up(rig: Rig) -> None:
     """Failures with long pauses between them are no row of failures."""
     for _ in range(FAILURES_MIN + 2):
         rig.health.failed(ROUTE)
-        rig.let_pass(DOWN_SECONDS)
+        rig.let_pass(TRY_SECONDS)
     rig.health.failed(ROUTE)
     assert rig.health.down_seconds(ROUTE) == 0
 
@@ -111,9 +111,9 @@ def test_old_failures_do_not_add_up(rig: Rig) -> None:
 def test_each_failure_lengthens_it(rig: Rig) -> None:
     """Queued work goes on trying, and while it fails the route stays down."""
     fail(rig.health, times=FAILURES_MIN)
-    rig.let_pass(DOWN_SECONDS - 2)
+    rig.let_pass(TRY_SECONDS - 2)
     rig.health.failed(ROUTE)
-    assert rig.health.down_seconds(ROUTE) >= DOWN_SECONDS - 1
+    assert rig.health.down_seconds(ROUTE) >= TRY_SECONDS - 1
 
 
 def test_without_redis_every_route_is_up(caplog: pytest.LogCaptureFixture) -> None:

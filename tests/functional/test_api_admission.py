@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.limits.health import DOWN_SECONDS, FAILURES_MIN
+from gateway.limits.health import TRY_SECONDS, FAILURES_MIN
 from tests.support_api import ROUTE, SELLER, AwayLimiter, Blueprint, Stack, document, refused
 
 ASYNC = {"Prefer": "respond-async"}
@@ -75,9 +75,9 @@ def test_a_portal_that_is_down_is_503(stack: Stack) -> None:
     """A portal known to be down is not waited for; nothing is stored, and a little later it is tried."""
     take_down(stack)
     before = stack.traces()
-    assert turned_away(stack.post(document()), 503, "portal-down", owner="portal") == DOWN_SECONDS
+    assert turned_away(stack.post(document()), 503, "portal-down", owner="portal") == TRY_SECONDS
     assert stack.traces() == before
-    stack.clock.step(seconds=DOWN_SECONDS)
+    stack.clock.step(seconds=TRY_SECONDS)
     assert stack.post(document()).status_code == 201
 
 

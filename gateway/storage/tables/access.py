@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from gateway.storage.tables.base import id_column, metadata
 from gateway.storage.types import Instant
@@ -22,6 +22,7 @@ gstins = Table(
     Column("gstin", String(15), primary_key=True),
     Column("org_id", ForeignKey("organisations.id"), nullable=False),
     Column("route", String(40), nullable=False),
+    Column("other_routes", JSON),  # where to go when the preferred one is down, in this order; null: nowhere
     Column("reporting_days", Integer),  # null: no reporting limit applies to this taxpayer
     Column("created_at", Instant, nullable=False),
 )

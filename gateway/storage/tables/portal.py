@@ -19,6 +19,8 @@ routes = Table(
     Column("enforce_check_digit", Boolean, nullable=False),
     Column("pace", String(20), nullable=False),
     Column("limits", JSON, nullable=False),
+    Column("portal", String(20), nullable=False, server_default=""),  # as its sisters know it: NIC1, NIC2
+    Column("headers_sealed", LargeBinary),  # what a GSP wants besides; null: nothing
     Column("created_at", Instant, nullable=False),
 )
 
