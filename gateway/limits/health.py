@@ -1,7 +1,7 @@
 """Whether a route answers: a circuit breaker on its real traffic, kept where all processes see it.
 
-Closed, calls go out. After so many calls in a row without an answer it is open: none goes out, but one at a time to try,
-every few seconds. The first answer closes it. What is tried is decided by whoever is admitted: `services.routing` asks
+Closed, calls go out. After so many calls in a row without an answer it is open: none goes out but one, every few
+seconds, to try. The first answer closes it. What is tried is decided by whoever is admitted: `services.routing` asks
 for a sign of life first, so that no document comes into doubt to find out that a portal is still away.
 """
 
@@ -17,7 +17,7 @@ from gateway.ports import Clock
 FAILURES_MIN: Final = 10
 """Calls without an answer, in a row, before a route is taken to be down: a few are everyday life."""
 TRY_SECONDS: Final = 15
-"""Between two tries of a route that is down: soon enough for callers who wait, and four a minute for a portal in need."""
+"""Between two tries of a route that is down: soon enough for callers who wait, and only four a minute."""
 FORGOTTEN_SECONDS: Final = 3600
 """A row of failures that nobody added to for so long says nothing any more."""
 
@@ -92,13 +92,17 @@ class MemoryHealth:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures: dict[str, int] = {}
+        self._failed_at: dict[str, float] = {}
         self._tried_until: dict[str, float] = {}
 
     def failed(self, route: str) -> None:
         """See `ports.Health`."""
-        self._failures[route] = self._failures.get(route, 0) + 1
+        now = self._clock.monotonic()
+        recent = now - self._failed_at.get(route, now) < FORGOTTEN_SECONDS
+        self._failures[route] = self._failures.get(route, 0) + 1 if recent else 1
+        self._failed_at[route] = now
         if self.is_open(route):
-            self._tried_until[route] = self._clock.monotonic() + TRY_SECONDS
+            self._tried_until[route] = now + TRY_SECONDS
 
     def answered(self, route: str) -> None:
         """See `ports.Health`."""

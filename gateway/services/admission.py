@@ -15,7 +15,7 @@ from gateway.domain.operations import Kind, Operation
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
 from gateway.ports import Caller, IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Seller
-from gateway.services import shield
+from gateway.services import routing, shield
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
@@ -166,6 +166,7 @@ def _admit(new: NewOperation, seller: Seller, asked: Asked, ports: Ports) -> Non
     """Let a direct call in only if the shared limit has room for it within its caller's patience."""
     if not asked.direct:
         return
+    seller = replace(seller, route=routing.route_of(seller, ports=ports))
     down = ports.health.down_seconds(seller.route)
     if down:
         raise Unavailable(

@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 from redis import Redis
 
-from gateway.limits.health import TRY_SECONDS, FAILURES_MIN, MemoryHealth, RedisHealth
+from gateway.limits.health import FAILURES_MIN, FORGOTTEN_SECONDS, TRY_SECONDS, MemoryHealth, RedisHealth
 from gateway.ports import Health
 from tests.support import ROUTE, FakeClock
 
@@ -92,20 +92,35 @@ def test_one_answer_ends_it(rig: Rig) -> None:
     assert rig.health.down_seconds(ROUTE) == 0
 
 
-def test_it_ends_by_itself(rig: Rig) -> None:
-    """When nobody calls, the next caller is let through."""
+def test_after_a_while_one_caller_tries(rig: Rig) -> None:
+    """One, and the others wait until it is known how that went."""
+    assert rig.health.admit(ROUTE) == 0
+    fail(rig.health, times=FAILURES_MIN)
+    assert TRY_SECONDS - 1 <= rig.health.admit(ROUTE) <= TRY_SECONDS
+    rig.let_pass(TRY_SECONDS)
+    assert (rig.health.down_seconds(ROUTE), rig.health.is_open(ROUTE)) == (0, True)
+    assert rig.health.admit(ROUTE) == 0
+    assert rig.health.admit(ROUTE) > 0
+    rig.health.answered(ROUTE)
+    assert [rig.health.admit(ROUTE) for _ in range(3)] == [0, 0, 0]
+    assert not rig.health.is_open(ROUTE)
+
+
+def test_one_failed_try_keeps_it_open(rig: Rig) -> None:
+    """It need not fail as often as at first."""
     fail(rig.health, times=FAILURES_MIN)
     rig.let_pass(TRY_SECONDS)
-    assert rig.health.down_seconds(ROUTE) == 0
-
-
-def test_old_failures_do_not_add_up(rig: Rig) -> None:
-    """Failures with long pauses between them are no row of failures."""
-    for _ in range(FAILURES_MIN + 2):
-        rig.health.failed(ROUTE)
-        rig.let_pass(TRY_SECONDS)
+    assert rig.health.admit(ROUTE) == 0
     rig.health.failed(ROUTE)
-    assert rig.health.down_seconds(ROUTE) == 0
+    assert rig.health.admit(ROUTE) >= TRY_SECONDS - 1
+
+
+def test_old_failures_are_forgotten(rig: Rig) -> None:
+    """What nobody added to for an hour says nothing any more."""
+    fail(rig.health, times=FAILURES_MIN - 1)
+    rig.let_pass(FORGOTTEN_SECONDS)
+    rig.health.failed(ROUTE)
+    assert not rig.health.is_open(ROUTE)
 
 
 def test_each_failure_lengthens_it(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.limits.health import TRY_SECONDS, FAILURES_MIN
+from gateway.limits.health import FAILURES_MIN, TRY_SECONDS
 from tests.support_api import ROUTE, SELLER, AwayLimiter, Blueprint, Stack, document, refused
 
 ASYNC = {"Prefer": "respond-async"}

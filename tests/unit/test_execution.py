@@ -13,7 +13,7 @@ from gateway.domain.outcomes import Meaning, Outcome
 from gateway.errors import Misconfigured
 from gateway.ports import Attempt, Claim, LeaseLostError, NoPermit
 from gateway.services import execution
-from gateway.services.execution import RECORD_TRIES_MAX, DrainPolicy
+from gateway.services.execution import RECORD_TRIES_MAX, DrainPolicy, PutOff
 from tests import support
 
 POLICY = DrainPolicy(
@@ -55,18 +55,20 @@ class World:
             portals=SimpleNamespace(converse=self._converse),
             directory=SimpleNamespace(seller=lambda **_: support.seller()),
             routebook=SimpleNamespace(route=lambda _: support.route()),
-            health=SimpleNamespace(failed=lambda _: None, answered=lambda _: None),
+            health=SimpleNamespace(
+                failed=lambda _: None, answered=lambda _: None, admit=lambda _: 0.0, is_open=lambda _: False
+            ),
             bell=SimpleNamespace(settled=lambda _: None),
             deliveries=SimpleNamespace(lanes_of=lambda _: []),
         )
 
-    def run(self) -> Operation | NoPermit:
+    def run(self) -> Operation | NoPermit | PutOff:
         """One attempt."""
         claim = Claim(support.operation(), "token", self.clock.now(), more=False)
         return execution.execute(claim, ports=self.ports, policy=POLICY)
 
-    def _converse(self, operation: Operation, *, route: str) -> Conversation:
-        del operation, route
+    def _converse(self, operation: Operation, *, route: str, home: str | None) -> Conversation:
+        del operation, route, home
         if isinstance(self._act, Exception):
             raise self._act
         return Conversation(self._act)
