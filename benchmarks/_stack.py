@@ -28,6 +28,8 @@ TEMPLATE = Path(__file__).parent.parent / "tests" / "documents" / "with_ewb.json
 @contextmanager
 def stack(**settings: str) -> Iterator[Stack]:
     """All processes, in a folder that is gone afterwards."""
+    settings = {"client_requests_per_minute": "1000000", "client_reads_per_minute": "1000000"} | settings
+    settings = {"client_burst": "100000", "client_in_flight_max": "1000"} | settings
     extra = {f"MOHAR_{name.upper()}": value for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="mohar-bench-") as folder, Stack(Path(folder), extra=extra) as running:
         yield running

@@ -41,6 +41,16 @@ class Settings(BaseSettings):
     api_portal_threads: int = Field(
         8, ge=1, description="Threads of one api process for reads that may have to ask a portal."
     )
+    client_requests_per_minute: int = Field(
+        1000, ge=1, description="Requests a minute of one client, all it may do but read."
+    )
+    client_reads_per_minute: int = Field(
+        3000, ge=1, description="Requests a minute of one client that only read; counted apart."
+    )
+    client_burst: int = Field(200, ge=1, description="How many of them may come at once.")
+    client_in_flight_max: int = Field(
+        50, ge=1, description="Requests of one client under way at once, waiting direct calls included."
+    )
     body_bytes_max: int = Field(
         5_000_000,
         ge=1,

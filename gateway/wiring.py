@@ -29,6 +29,7 @@ from gateway.irp.session import Sessions
 from gateway.irp.wire import Wire
 from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
+from gateway.limits.clients import MemoryClientLimits, RedisClientLimits
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
 from gateway.metrics import MeteredLimiter, MeteredWork, Metrics
@@ -36,6 +37,7 @@ from gateway.ports import (
     Addresses,
     Archive,
     Bell,
+    ClientLimits,
     Clock,
     Directory,
     Health,
@@ -67,6 +69,7 @@ from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.lists import SqlLists
 from gateway.storage.road import SqlBills
+from gateway.storage.queues import SqlQueues
 from gateway.storage.routebook import SqlRoutebook
 from gateway.storage.sealed import SqlSealed
 from gateway.storage.sealed_log import SqlSealedLog
@@ -226,6 +229,8 @@ class Wiring:
             enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock, budget=budget),
             limiter=limiter,
             budget=budget,
+            clients=self._client_limits(),
+            queues=SqlQueues(self.database, self.clock.monotonic),
             health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
             bell=outside.bell if outside else self.rq_bell,
             deliveries=SqlDeliveries(self.database, vault, self.ids),
@@ -344,6 +349,11 @@ class Wiring:
         except (RedisError, Misconfigured) as error:
             found["redis"] = f"It does not answer ({type(error).__name__}): check MOHAR_REDIS_URL."
         return found
+
+    def _client_limits(self) -> ClientLimits:
+        if self._outside:
+            return MemoryClientLimits(self.clock)
+        return RedisClientLimits(self.redis, prefix=self.settings.redis_prefix, clock=self.clock)
 
     def _limiter(self) -> Limiter:
         shares = Shares(direct=self.settings.limit_direct_percent, queued=self.settings.limit_queued_percent)

@@ -18,7 +18,7 @@ from gateway.domain.kinds import KINDS
 from gateway.domain.operations import Operation, Status
 from gateway.errors import Invalid
 from gateway.ports import Received, Reception
-from gateway.services import enquiry
+from gateway.services import enquiry, limits
 from gateway.services.admission import Asked
 from gateway.services.principal import Principal
 
@@ -182,5 +182,5 @@ def _way_on(done: Operation) -> str:
 
 
 def _under_way(here: State, operation: Operation, headers: Mapping[str, str], warnings: Mapping[str, Any]) -> Response:
-    content = presenting.operation(operation, place=enquiry.place_of(operation, ports=here.ports)) | dict(warnings)
+    content = presenting.operation(operation, place=limits.place_of(operation, ports=here.ports)) | dict(warnings)
     return presenting.respond(content, status=202, headers={**headers, "Location": f"/operations/{operation.id}"})

@@ -25,9 +25,9 @@ def call(
     """An OpenAPI operation but for its name and its words.
 
     `gives` names a response by status, `takes` a request body, `parameters` what stands in headers and query;
-    `refuses` are the statuses of problems. A call with a scope also refuses with 401 and 403.
+    `refuses` are the statuses of problems. A call with a scope also refuses with 401, 403 and 429.
     """
-    problems = sorted({*refuses, *ALWAYS, *((401, 403) if scope else ())})
+    problems = sorted({*refuses, *ALWAYS, *((401, 403, 429) if scope else ())})
     named = {status: f"Problem{status}" for status in problems} | dict(gives)
     fragment: dict[str, Any] = {
         "parameters": [_ref("parameters", name) for name in (*parameters, "API-Version", "X-Request-Id")],

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from gateway.api import state
+from gateway.api import metering, state
 from gateway.errors import Invalid, Unauthorised
 from gateway.services import authentication
 from gateway.services.principal import Principal, Scope
@@ -38,7 +38,15 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
 
     async def caller(request: Request) -> Principal:
         here = state.of(request)
-        found = await here.run(authentication.principal, _credential(request), ports=here.ports)
+        credential = _credential(request)
+
+        def known() -> Principal:
+            found = authentication.principal(credential, ports=here.ports)
+            of = metering.limit_of(scope, here.settings)
+            metering.enter(request.scope["state"], found.client_id, of, limits=here.ports.clients)
+            return found
+
+        found = await here.run(known)
         request.state.principal = found
         found.require(scope)
         return found

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import correlation
-from gateway.api import problems
+from gateway.api import metering, problems
 from gateway.api.calls import Calls
 from gateway.ports import Ids
 
@@ -57,7 +57,7 @@ class Edge:
         headers = Headers(scope=scope)
         request_id = self._name(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id=request_id, bodiless=scope["method"] == "HEAD")
+        answer = _Answer(send, scope=scope, request_id=request_id)
         refusal = _refusal(scope, headers, request_id)
         inner, began = _as_get(scope), self._calls.began()
         try:
@@ -69,6 +69,7 @@ class Edge:
             await problems.of_surprise(request_id)(scope, receive, answer)
         finally:
             self._calls.note(inner, status=answer.status, began=began)
+            await metering.leave(scope)
 
     def _name(self, headers: Headers) -> str:
         """The name of a request, under which all that follows from it goes."""
@@ -81,10 +82,11 @@ class Edge:
 class _Answer:
     """Puts what every answer carries into it, and leaves out the body that HEAD does not want."""
 
-    def __init__(self, send: Send, *, request_id: str, bodiless: bool) -> None:
+    def __init__(self, send: Send, *, scope: Scope, request_id: str) -> None:
         self._send = send
+        self._scope = scope
         self._request_id = request_id
-        self._bodiless = bodiless
+        self._bodiless = scope["method"] == "HEAD"
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -93,6 +95,7 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             headers.update(_ALWAYS)
             headers["X-Request-Id"] = self._request_id
+            headers.update(metering.fields(self._scope))
             for name, value in _UNLESS_SAID.items():
                 headers.setdefault(name, value)
         elif self._bodiless and message["type"] == "http.response.body":

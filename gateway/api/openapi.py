@@ -30,7 +30,15 @@ COMPONENTS: Final = ("components.json", "components-road.json")
 
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _DOCUMENT_AT: Final = "#/components/schemas/Inv01"
-_ALWAYS: Final = ("API-Version", "X-Request-Id")
+_ALWAYS: Final = (
+    "API-Version",
+    "X-Request-Id",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
 _TOLD_BY: Final[Mapping[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
     403: ("WWW-Authenticate",),

@@ -13,7 +13,7 @@ from gateway.api import asking, contract, paging, presenting, results, state
 from gateway.api.dependencies import MayRead
 from gateway.domain.identifiers import OPERATION_PREFIX
 from gateway.domain.operations import Operation, Status
-from gateway.services import enquiry, interventions, listing
+from gateway.services import enquiry, interventions, limits, listing
 from gateway.services.ports import Ports
 from gateway.services.principal import Scope
 
@@ -106,7 +106,7 @@ async def judge_operation(request: Request, principal: MayRead, id: str) -> Resp
 
 
 def _shown(found: Operation, ports: Ports) -> dict[str, object]:
-    place = enquiry.place_of(found, ports=ports)
+    place = limits.place_of(found, ports=ports)
     shown = presenting.operation(found, place=place, attempts=ports.intake.attempts_of(found.id))
     steps = _steps(found, ports)
     if len(steps) > 1:

@@ -18,7 +18,7 @@ from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
 from gateway.ports import Document, Listed, Relative
 from gateway.ports.bills import HeldBill
-from gateway.services.enquiry import Place
+from gateway.services.limits import Place
 
 ADVICE: Final[Mapping[Status, str]] = {
     Status.QUEUED: "It waits for its turn; nothing needs to be done.",

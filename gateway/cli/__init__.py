@@ -24,6 +24,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "clients": ("client",),
     "keys": ("org", "key", "keys"),
     "routes": ("route",),
+    "limits": ("limits",),
     "calls": ("irn", "operation"),
     "webhook": ("webhook",),
     "validate": ("validate",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +20,7 @@ from gateway.domain.operations import Environment
 from gateway.domain.retries import PACES
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Clash, Invalid, Misconfigured
+from gateway.irp import endpoints
 from gateway.irp.signing_keys import SigningKeys
 from gateway.ports import Route
 from gateway.services import access
@@ -53,6 +54,16 @@ class Purpose(StrEnum):
 
 
 _LOGINS: Final = (Purpose.LOGIN, Purpose.EWB_LOGIN)
+
+
+class BucketName(StrEnum):
+    """What a limit is for."""
+
+    ACCOUNT = "account"
+    GSTIN = "gstin"
+    LOGIN = endpoints.LOGIN
+    LOOK_UP = endpoints.LOOK_UP
+    SEND = endpoints.SEND
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,23 @@ def add_route(
         access.put_route(route, ports=ports)
         _add_keys(route, keys, ports)
     console.print(f"The route {name} ({environment}) leads to {route.base_url}.", markup=False)
+
+
+@route_app.command("limit")
+def set_limit(
+    name: Annotated[str, typer.Argument(help="The route.")],
+    bucket: Annotated[BucketName, typer.Argument(help="For all its account, for each GSTIN, or a class of its calls.")],
+    calls: Annotated[int, typer.Argument(min=1, help="So many calls …")],
+    *,
+    seconds: Annotated[int, typer.Option(min=1, help="… in so many seconds.")] = MINUTE_SECONDS,
+    burst: Annotated[int | None, typer.Option(min=1, help="How many at once; a tenth of them, unless said.")] = None,
+) -> None:
+    """Change a limit of a route, while everything runs: within a second all processes go by it."""
+    limit = Limit(calls=calls, seconds=seconds, burst=burst or max(1, calls // BURST_SHARE))
+    with opened() as wiring:
+        route = wiring.ports.routebook.route(name)
+        access.put_route(replace(route, limits={**route.limits, bucket.value: limit}), ports=wiring.ports)
+    console.print(f"The route {name}: {calls} calls in {seconds} s for {bucket}, {limit.burst} at once.", markup=False)
 
 
 @route_app.command("key")

@@ -2,7 +2,7 @@
 
 from gateway.domain.deliveries import Verdict
 from gateway.ports.archive import Archive, Stored
-from gateway.ports.budget import ErrorBudget, Spending
+from gateway.ports.budget import ClientLimits, ErrorBudget, QueueLength, Queues, Spending
 from gateway.ports.calls import (
     Bell,
     Caller,
@@ -88,6 +88,7 @@ __all__ = [
     "Claim",
     "Claims",
     "Client",
+    "ClientLimits",
     "Clock",
     "Conversation",
     "Deliveries",
@@ -123,6 +124,8 @@ __all__ = [
     "PortalAccount",
     "Portals",
     "PublicKey",
+    "QueueLength",
+    "Queues",
     "Received",
     "Reception",
     "Relative",

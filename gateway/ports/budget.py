@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.domain.client_limits import ClientLimit, Standing
 from gateway.domain.error_budget import Scope
-from gateway.domain.operations import Environment
+from gateway.domain.operations import Environment, Lane
 from gateway.ports.directory import Seller
 
 
@@ -30,3 +31,30 @@ class ErrorBudget(Protocol):
 
     def spent(self, *, environment: Environment, scope: Scope, name: str, at: datetime) -> Spending:
         """What is spent. It may be a second old."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLength:
+    """How many rows of a class wait in a lane, and since, or until, when the first of them is due."""
+
+    lane: Lane
+    direct: bool
+    waiting: int
+    due_at: datetime
+
+
+class Queues(Protocol):
+    """How much waits where."""
+
+    def lengths(self) -> Sequence[QueueLength]:
+        """The lanes in which anything waits, due or not. A moment old."""
+
+
+class ClientLimits(Protocol):
+    """What clients may ask of the gateway itself. Nothing raises: without its store each process counts for itself."""
+
+    def enter(self, client_id: str, request_id: str, of: ClientLimit) -> Standing:
+        """Count a request, if it is let in; how the client stands then."""
+
+    def leave(self, client_id: str, request_id: str) -> None:
+        """A request that was let in is over."""

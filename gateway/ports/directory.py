@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.audit import Record
-from gateway.domain.operations import Environment
+from gateway.domain.operations import Environment, Lane
 from gateway.domain.token_bucket import Limit
 
 
@@ -47,6 +47,11 @@ class Seller:
     reporting_days: int | None
     other_routes: tuple[str, ...] = ()
     """Where to go when the preferred route is down, in this order."""
+
+    @property
+    def lane(self) -> Lane:
+        """Where its operations wait."""
+        return Lane(self.environment, self.gstin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any, Final
 
 from gateway.domain.audit import Action, Record
@@ -13,7 +13,7 @@ from gateway.domain.identifiers import AUDIT_PREFIX, is_document_number, is_irn,
 from gateway.domain.operations import OPEN, Kind, Operation, Status
 from gateway.domain.outcomes import Registration
 from gateway.errors import Absent, Invalid
-from gateway.ports import Document, LimiterAwayError, Seller
+from gateway.ports import Document, Seller
 from gateway.services import shield
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
@@ -27,14 +27,6 @@ class Found:
 
     document: Document | None = None
     operation: Operation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an operation stands in the queue: how many come before it, and when its turn should be."""
-
-    position: int
-    expected_at: datetime | None
 
 
 def operation(id: str, principal: Principal, *, ports: Ports) -> Operation:
@@ -54,26 +46,6 @@ def operation(id: str, principal: Principal, *, ports: Ports) -> Operation:
 def latest(known: Operation, *, ports: Ports) -> Operation:
     """An operation as it stands now."""
     return ports.intake.get(known.id) or known
-
-
-def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
-    """The place of a queued operation; None for one that does not queue.
-
-    Its turn is reckoned from the permits that those before it need at the steady rate of the shared limit. Unknown
-    when nobody can ask the limit.
-    """
-    if waiting.status is not Status.QUEUED:
-        return None
-    ahead = ports.intake.queued_ahead(waiting)
-    seller = ports.directory.seller(environment=waiting.environment, gstin=waiting.gstin)
-    allowance = ports.enquiries.allowance(seller) if seller is not None else {}
-    slowest_us = max((limit.interval_us for limit in allowance.values()), default=0)
-    try:
-        wait = timedelta(seconds=ports.limiter.wait(allowance, direct=waiting.direct), microseconds=ahead * slowest_us)
-    except LimiterAwayError:
-        return Place(ahead, None)
-    now = ports.clock.now()
-    return Place(ahead, max(now, waiting.due_at or now) + wait)
 
 
 def document_of(done: Operation, *, ports: Ports) -> Document | None:
@@ -155,12 +127,13 @@ def taxpayer(gstin: str, principal: Principal, *, ports: Ports) -> Mapping[str, 
 
 def _asking(principal: Principal, ports: Ports) -> Seller:
     """The caller's taxpayer, for a question to the portal. Raises Throttled when its questions were mostly errors."""
-    seller = _seller(principal, ports)
+    seller = seller_of(principal, ports)
     shield.refuse_stopped(seller, caused_by=shield.READING, ports=ports)
     return seller
 
 
-def _seller(principal: Principal, ports: Ports) -> Seller:
+def seller_of(principal: Principal, ports: Ports) -> Seller:
+    """The taxpayer that a caller speaks for. Raises Absent."""
     seller = ports.directory.seller(environment=principal.environment, gstin=principal.gstin)
     if seller is None:
         raise Absent("gstin-unknown", "The GSTIN of the token is not set up here.", help="Add it: `mohar gstin add`.")

@@ -9,6 +9,7 @@ from gateway.ports import (
     Assertions,
     Auditor,
     Bell,
+    ClientLimits,
     Clock,
     Deliveries,
     Directory,
@@ -24,6 +25,7 @@ from gateway.ports import (
     Limiter,
     Lists,
     Portals,
+    Queues,
     Routebook,
     Secrets,
     Sender,
@@ -64,6 +66,8 @@ class Ports:
     enquiries: Enquiries
     limiter: Limiter
     budget: ErrorBudget
+    clients: ClientLimits
+    queues: Queues
     health: Health
     bell: Bell
     deliveries: Deliveries

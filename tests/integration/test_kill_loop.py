@@ -22,7 +22,12 @@ import pytest
 from gateway.cli.up import Stack
 from tests.integration.kill_kit import control, database, kill, named_servers, post, post_all, seller
 
-SHORT_LEASES = {"MOHAR_CALL_SECONDS": "6", "MOHAR_LEASE_SECONDS": "12"}
+SHORT_LEASES = {
+    "MOHAR_CALL_SECONDS": "6",
+    "MOHAR_LEASE_SECONDS": "12",
+    "MOHAR_CLIENT_REQUESTS_PER_MINUTE": "100000",
+    "MOHAR_CLIENT_READS_PER_MINUTE": "100000",
+}
 FAULTS = [
     {"kind": kind, "probability": 0.04}
     for kind in ("drop_before", "drop_after", "cut", "garble", "error_5xx", "html", "unknown_code")

@@ -1,0 +1,84 @@
+"""GET /limits: what a caller may do, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from gateway.api import contract, presenting, state
+from gateway.api.dependencies import MayRead
+from gateway.domain import error_budget
+from gateway.domain.calendar import write_instant
+from gateway.ports import Spending
+from gateway.services import enquiry, limits
+from gateway.services.limits import Bucket, Standing
+from gateway.services.principal import Scope
+
+router = APIRouter()
+
+
+@router.get(
+    "/limits",
+    summary="The limits, and how they stand",
+    tags=["limits"],
+    openapi_extra=contract.call({200: "Limits"}, scope=Scope.READ),
+)
+async def get_limits(request: Request, principal: MayRead) -> Response:
+    """Every limit that the caller's calls count in, with its level and its use in the last minute.
+
+    Also the queues, the turn of a new request, the errors that the portal counts, and whether the portal answers.
+    """
+    here = state.of(request)
+
+    def show() -> dict[str, Any]:
+        seller = enquiry.seller_of(principal, here.ports)
+        return shown(limits.standing(seller, ports=here.ports), at=here.ports.clock.now())
+
+    return presenting.respond(await here.run(show))
+
+
+def shown(found: Standing, *, at: datetime) -> dict[str, Any]:
+    """A taxpayer's standing as clients and operators read it."""
+    return {
+        "gstin": found.seller.gstin,
+        "limiter": "away" if found.buckets is None else "present",
+        "buckets": [_bucket(each) for each in found.buckets or ()],
+        "queues": {name: _queue(found, direct=direct, at=at) for name, direct in (("direct", True), ("queued", False))},
+        "error_budget": {each.scope.value: _errors(each, at) for each in found.errors},
+        "portal": {"route": found.route.name, "down_seconds": found.down_seconds},
+    }
+
+
+def _bucket(bucket: Bucket) -> dict[str, Any]:
+    limit, level = bucket.limit, bucket.level
+    return {
+        "scope": bucket.scope,
+        "calls": limit.calls,
+        "seconds": limit.seconds,
+        "burst": limit.burst,
+        "room": level.room,
+        "promised": level.promised,
+        "speed_percent": level.speed_permille // 10,
+        "wait_seconds": {"direct": round(level.direct_wait), "queued": round(level.queued_wait)},
+        "used_last_minute": {"direct": bucket.direct_used, "queued": bucket.queued_used},
+    }
+
+
+def _queue(found: Standing, *, direct: bool, at: datetime) -> Mapping[str, Any]:
+    queue, expected = found.queues.get(direct), found.expected_at[direct]
+    told = {"waiting": queue.waiting if queue is not None else 0}
+    return told | ({} if expected is None else {"expected_at": write_instant(max(at, expected))})
+
+
+def _errors(spent: Spending, at: datetime) -> dict[str, Any]:
+    return {
+        "errors": spent.errors,
+        "limit": error_budget.ERRORS_MAX[spent.scope],
+        "percent": error_budget.percent(spent.scope, spent.errors),
+        "window_days": error_budget.WINDOW_DAYS,
+        "eases_at": write_instant(error_budget.eases_at(at)),
+    }

@@ -1,0 +1,84 @@
+"""What a client may ask of the gateway: counted when it is known, told in every answer, given back at the end.
+
+The fields are those of draft-ietf-httpapi-ratelimit-headers, and the older `X-RateLimit-*` that many clients know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import anyio
+from starlette.types import Scope as AsgiScope
+
+from gateway.domain.client_limits import ClientLimit, Standing
+from gateway.domain.token_bucket import Limit
+from gateway.errors import Throttled
+from gateway.ports import ClientLimits
+from gateway.services.principal import Scope
+from gateway.settings import Settings
+
+MINUTE_SECONDS: Final = 60
+READ: Final = "read"
+WRITE: Final = "write"
+_READS: Final = frozenset({Scope.READ, Scope.AUDIT})
+
+
+def limit_of(scope: Scope, settings: Settings) -> ClientLimit:
+    """The limit that a call with this scope counts in: reading has one of its own."""
+    reads = scope in _READS
+    calls = settings.client_reads_per_minute if reads else settings.client_requests_per_minute
+    return ClientLimit(
+        name=READ if reads else WRITE,
+        limit=Limit(calls=calls, seconds=MINUTE_SECONDS, burst=settings.client_burst),
+        in_flight_max=settings.client_in_flight_max,
+    )
+
+
+def enter(state: dict[str, Any], client_id: str, of: ClientLimit, *, limits: ClientLimits) -> None:
+    """Count a request; `state` is the request's own. Raises Throttled, with the standing noted all the same."""
+    standing = limits.enter(client_id, state["request_id"], of)
+    state["standing"] = standing
+    if standing.let_in:
+        state["leave"] = lambda: limits.leave(client_id, state["request_id"])
+    elif standing.under_way >= of.in_flight_max:
+        raise Throttled(
+            "too-many-under-way",
+            f"{standing.under_way} requests of this client are under way already; {of.in_flight_max} is the most.",
+            help="Wait for answers before you ask more, or send `Prefer: respond-async`.",
+            retry_after=1,
+            limit_owner="gateway",
+            scope="client",
+        )
+    else:
+        raise Throttled(
+            "client-limit-reached",
+            f"This client made more than {of.limit.calls} requests a minute ({of.name}).",
+            help="Try again after Retry-After seconds, and go by the RateLimit field of every answer.",
+            retry_after=max(1, standing.wait_seconds),
+            limit_owner="gateway",
+            scope="client",
+        )
+
+
+async def leave(scope: AsgiScope) -> None:
+    """The request is answered, or given up."""
+    done: Callable[[], None] | None = scope.get("state", {}).pop("leave", None)
+    if done is not None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(done)
+
+
+def fields(scope: AsgiScope) -> dict[str, str]:
+    """The header fields that tell a client how it stands; none where nobody knows who it is."""
+    standing: Standing | None = scope.get("state", {}).get("standing")
+    if standing is None:
+        return {}
+    limit, name = standing.of.limit, standing.of.name
+    return {
+        "X-RateLimit-Limit": str(limit.calls),
+        "X-RateLimit-Remaining": str(standing.remaining),
+        "X-RateLimit-Reset": str(standing.reset_seconds),
+        "RateLimit-Policy": f'"{name}";q={limit.calls};w={limit.seconds};burst={limit.burst}',
+        "RateLimit": f'"{name}";r={standing.remaining};t={max(standing.wait_seconds, standing.reset_seconds)}',
+    }
