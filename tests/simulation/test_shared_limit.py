@@ -1,0 +1,163 @@
+"""The shared limit under a virtual clock, judged by the portal's own log: nobody starves, nothing exceeds, turns hold.
+
+The small forms here take seconds; the sizes that are promised are played by the soak.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.domain.token_bucket import Limit
+from tests.simulation.fleet import Call, Fleet, fleet, violations
+from tests.simulation.lab import Lab
+
+MINUTE = 60
+GSTIN = Limit(calls=60, seconds=MINUTE, burst=6)
+ACCOUNT = Limit(calls=300, seconds=MINUTE, burst=30)
+WIDE = Limit(calls=30_000, seconds=MINUTE, burst=500)
+
+
+def by_gstin(calls: list[Call]) -> dict[str, list[datetime]]:
+    """The instants of the calls, by taxpayer."""
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for call in calls:
+        found[call.gstin].append(call.at)
+    return found
+
+
+def check_law(fleet: Fleet, gstin: Limit, account: Limit) -> list[Call]:
+    """No window of the log has more calls than the law of a bucket allows; the log."""
+    calls = fleet.calls()
+    assert violations((call.at for call in calls), account) == []
+    for gstin_calls in by_gstin(calls).values():
+        assert violations(gstin_calls, gstin) == []
+    return calls
+
+
+def rush(lab: Lab, *, sellers: int, seconds: int) -> None:
+    """More work than the account allows, for so long: the limit is never exceeded and nearly all of it is used."""
+    with fleet(lab, sellers=sellers, gstin_limit=GSTIN, account_limit=ACCOUNT) as played:
+        allowed = seconds * ACCOUNT.calls // ACCOUNT.seconds
+        for gstin in played.sellers:
+            played.queue(gstin, allowed // sellers + 10)
+        began = played.time.now()
+        played.play(seconds_max=seconds)
+        calls = check_law(played, GSTIN, ACCOUNT)
+        used = sum(call.at >= began for call in calls)
+        assert used >= 0.97 * allowed, f"{used} of {allowed}"
+
+
+def alone(lab: Lab, gstin: Limit, account: Limit) -> tuple[float, float]:
+    """What one queued document and one direct call take when nothing else goes on, each with its login."""
+    with fleet(lab, sellers=2, gstin_limit=gstin, account_limit=account) as played:
+        (queued,) = played.queue(played.sellers[0], 1)
+        direct: list[float] = []
+        played.time.start(lambda: direct.append(played.call(played.sellers[1])))
+        played.play(seconds_max=30)
+        return played.took(queued), direct[0]
+
+
+def crowd(lab: Lab, *, backlog: int, others: int) -> None:
+    """One seller with a backlog; then others with one document each, and a direct call of the busy one."""
+    queued_alone, direct_alone = alone(lab, GSTIN, WIDE)
+    with fleet(lab, sellers=others + 1, gstin_limit=GSTIN, account_limit=WIDE) as played:
+        busy, *rest = played.sellers
+        played.queue(busy, backlog)
+        singles: list[str] = []
+        direct: list[float] = []
+
+        def come() -> None:
+            played.time.sleep(15)
+            for gstin in rest:
+                singles.extend(played.queue(gstin, 1))
+            direct.append(played.call(busy))
+
+        played.time.start(come)
+        played.play(seconds_max=30)
+        check_law(played, GSTIN, WIDE)
+        slowest = max(played.took(id) for id in singles)
+        assert len(singles) == others
+        assert slowest <= 2 * queued_alone, f"{slowest} s, alone {queued_alone} s"
+        assert direct[0] <= 2 * direct_alone, f"{direct[0]} s, alone {direct_alone} s"
+
+
+def deadlines(lab: Lab, *, behind: int, urgent: int, within: timedelta) -> None:
+    """What has little legal time left goes before a backlog that came first."""
+    with fleet(lab, sellers=1, gstin_limit=GSTIN, account_limit=WIDE) as played:
+        (gstin,) = played.sellers
+        played.queue(gstin, behind)
+        found: list[str] = []
+
+        def come() -> None:
+            played.time.sleep(3)
+            found.extend(played.queue(gstin, urgent, within=within))
+
+        played.time.start(come)
+        played.play(seconds_max=within.total_seconds() + 5)
+        assert len(found) == urgent
+        assert all(played.took(id) <= within.total_seconds() for id in found)
+        check_law(played, GSTIN, WIDE)
+
+
+def restart(lab: Lab, *, seconds: int) -> None:
+    """The limiter forgets everything in the middle: no violation beyond one burst, and work goes on within 5 s."""
+    with fleet(lab, sellers=6, gstin_limit=GSTIN, account_limit=ACCOUNT) as played:
+        for gstin in played.sellers:
+            played.queue(gstin, seconds)
+        lost_at: list[datetime] = []
+
+        def lose() -> None:
+            played.time.sleep(seconds / 2)
+            played.limiter.forget()
+            played.bell.rung.clear()
+            lost_at.append(played.time.now())
+
+        played.time.start(lose)
+        played.play(seconds_max=seconds)
+        calls = played.calls()
+        after = [call.at for call in calls if call.at > lost_at[0]]
+        assert after[0] - lost_at[0] <= timedelta(seconds=5)
+        assert len(violations((call.at for call in calls), ACCOUNT)) <= ACCOUNT.burst
+        for of_one in by_gstin(calls).values():
+            assert len(violations(of_one, GSTIN)) <= GSTIN.burst
+
+
+def test_nothing_exceeds_and_nothing_is_wasted(lab: Lab) -> None:
+    """Forty seconds of more work than the account allows."""
+    rush(lab, sellers=8, seconds=40)
+
+
+def test_a_backlog_holds_nobody_up(lab: Lab) -> None:
+    """Eight others, and a direct call of the busy seller itself, take at most twice as long as alone."""
+    crowd(lab, backlog=60, others=8)
+
+
+def test_the_nearest_deadline_goes_first(lab: Lab) -> None:
+    """Five documents with 20 seconds left, behind 60."""
+    deadlines(lab, behind=60, urgent=5, within=timedelta(seconds=20))
+
+
+def test_a_limiter_that_forgets_costs_a_moment(lab: Lab) -> None:
+    """Its buckets start empty."""
+    restart(lab, seconds=24)
+
+
+@pytest.mark.soak
+def test_ten_minutes_of_more_work_than_allowed(lab: Lab) -> None:
+    """0 violations, 97 % of the allowed rate."""
+    rush(lab, sellers=20, seconds=600)
+
+
+@pytest.mark.soak
+def test_fifty_behind_ten_thousand(lab: Lab) -> None:
+    """50 sellers with one document each, while another has 10,000."""
+    crowd(lab, backlog=10_000, others=50)
+
+
+@pytest.mark.soak
+def test_ten_minutes_left_behind_five_thousand(lab: Lab) -> None:
+    """Fifty with 10 minutes of legal time left, behind 5,000 of the same seller."""
+    deadlines(lab, behind=5000, urgent=50, within=timedelta(minutes=10))
