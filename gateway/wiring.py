@@ -68,8 +68,8 @@ from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.lists import SqlLists
-from gateway.storage.road import SqlBills
 from gateway.storage.queues import SqlQueues
+from gateway.storage.road import SqlBills
 from gateway.storage.routebook import SqlRoutebook
 from gateway.storage.sealed import SqlSealed
 from gateway.storage.sealed_log import SqlSealedLog

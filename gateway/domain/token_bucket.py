@@ -127,8 +127,8 @@ def wait_us(
     )
     if contended:
         return max(0, within_us)
-    left = min(limit.burst - 1, limit.burst * shares.of(direct=not direct) // _PERCENT)
-    beyond_us = full_us + promised.other * step_us + left * limit.interval_us
+    left_us = reserve(limit, shares, direct=direct) * limit.interval_us
+    beyond_us = full_us + promised.other * step_us + left_us
     return max(0, min(within_us, beyond_us))
 
 
@@ -202,6 +202,11 @@ def slowed(bucket: Bucket, *, keep_permille: int, now_us: int, every_us: int) ->
         return bucket
     kept = speed_permille(bucket, now_us=now_us) * keep_permille // PERMILLE
     return replace(bucket, permille=max(SLOWEST_PERMILLE, kept), since_us=now_us)
+
+
+def reserve(limit: Limit, shares: Shares, *, direct: bool) -> int:
+    """The permits that a class beyond its own share leaves to the other."""
+    return min(limit.burst - 1, limit.burst * shares.of(direct=not direct) // _PERCENT)
 
 
 def room(bucket: Bucket, limit: Limit, *, now_us: int) -> int:

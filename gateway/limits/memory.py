@@ -22,6 +22,8 @@ class MemoryLimiter:
         self._buckets: dict[str, Bucket] = {}
         self._promises: dict[tuple[str, bool], dict[str, int]] = {}
         self._used: dict[tuple[str, int], Counter[tuple[str, bool]]] = {}
+        self._served: dict[tuple[str, bool], dict[str, int]] = {}
+        self._wanting: dict[tuple[str, bool], dict[str, int]] = {}
         self._lock = threading.RLock()
 
     def take(self, buckets: Mapping[str, Limit], caller: Caller) -> float:
@@ -44,12 +46,15 @@ class MemoryLimiter:
         now_us = self._now_us()
         with self._lock:
             states = [self._state(name, limit, caller, now_us=now_us) for name, limit in buckets.items()]
-            wait = reckoning.turn(states, shares=self._shares, direct=caller.direct)
+            waits = reckoning.turns(states, shares=self._shares, direct=caller.direct)
+            wait = max(waits, default=0.0)
             standing = [self._promises.setdefault((name, caller.direct), {}) for name in buckets]
             had_one = any(each.get(caller.promise or "", 0) > now_us for each in standing)
             if caller.promise is not None and (wait <= patience_seconds or had_one):
                 for each in standing:
                     each[caller.promise] = now_us + PROMISE_SECONDS * MICROSECONDS
+            kept = wait <= patience_seconds or had_one
+            self._take_turns(dict(zip(buckets, waits, strict=True)), caller, kept=kept, now_us=now_us)
         return wait
 
     def dismiss(self, buckets: Mapping[str, Limit], caller: Caller) -> None:
@@ -92,13 +97,35 @@ class MemoryLimiter:
     def forget(self) -> None:
         """Lose everything, as Redis may."""
         with self._lock:
-            for kept in (self._buckets, self._promises, self._used):
+            for kept in (self._buckets, self._promises, self._used, self._served, self._wanting):
                 kept.clear()
 
     def _state(self, name: str, limit: Limit, caller: Caller, *, now_us: int) -> State:
         bucket = self._buckets.get(name) or reckoning.unused(now_us)
         promised = self._promised(name, caller, now_us=now_us)
-        return State(bucket=bucket, limit=limit, promised=promised, now_us=now_us)
+        earlier = self._earlier(name, caller, now_us=now_us)
+        return State(bucket=bucket, limit=limit, promised=promised, now_us=now_us, earlier=earlier)
+
+    def _earlier(self, name: str, caller: Caller, *, now_us: int) -> int:
+        key = name, caller.direct
+        if not name.endswith(reckoning.SHARED) or caller.promise in self._promises.get(key, {}):
+            return 0
+        served, wanting = self._served.get(key, {}), self._wanting.get(key, {})
+        mine = served.get(caller.gstin, 0)
+        return sum(
+            until > now_us and gstin != caller.gstin and served.get(gstin, 0) < mine for gstin, until in wanting.items()
+        )
+
+    def _take_turns(self, waits: Mapping[str, float], caller: Caller, *, kept: bool, now_us: int) -> None:
+        """Note whose turn it was, or that a lane waits for its own."""
+        for name, wait in waits.items():
+            key = name, caller.direct
+            if kept and name.endswith(reckoning.SHARED):
+                self._served.setdefault(key, {})[caller.gstin] = now_us
+                self._wanting.get(key, {}).pop(caller.gstin, None)
+            elif reckoning.waits_for_its_turn(name, wait, list(waits.values())):
+                until = now_us + int((wait + reckoning.WANTING_SECONDS) * MICROSECONDS)
+                self._wanting.setdefault(key, {})[caller.gstin] = until
 
     def _promised(self, name: str, caller: Caller, *, now_us: int) -> Promised:
         """What stands between the caller and a permit: nothing of its own class if it was promised one itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis, RedisError
@@ -13,7 +14,27 @@ from gateway.limits import reckoning, scripts
 from gateway.limits.reckoning import PROMISE_SECONDS, SLOT_SECONDS, SLOTS, SLOWED_EVERY_SECONDS, State
 from gateway.ports import Caller, Level, LimiterAwayError
 
+LANES_MAX: Final = 200
+"""Lanes that wait of which one is looked for that was served longer ago. With more of them it makes no difference."""
+WANTING_KEY_SECONDS: Final = 600
 _CLASS: Final = {True: "d", False: "q"}
+_NOBODY: Final = Caller(account="", gstin="", direct=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadBucket:
+    """A bucket, and when the caller's lane was served before."""
+
+    state: State
+    served_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """Buckets as they stood, and whether the caller had a promise before."""
+
+    buckets: Sequence[_ReadBucket]
+    had_promise: bool
 
 
 class RedisLimiter:
@@ -40,10 +61,11 @@ class RedisLimiter:
 
     def promise(self, buckets: Mapping[str, Limit], caller: Caller, *, patience_seconds: float) -> float:
         """See `ports.Limiter`. It is promised first and reckoned then, so that no two are promised the same."""
-        states, had_one = self._states(buckets, direct=caller.direct, promise=caller.promise or "")
-        wait = reckoning.turn(states, shares=self._shares, direct=caller.direct)
-        if wait > patience_seconds and not had_one:
-            self.dismiss(buckets, caller)
+        read = self._read(buckets, caller)
+        waits = reckoning.turns([each.state for each in read.buckets], shares=self._shares, direct=caller.direct)
+        wait = max(waits, default=0.0)
+        if wait > patience_seconds and not read.had_promise:
+            self._take_back(buckets, caller, read, waits)
         return wait
 
     def dismiss(self, buckets: Mapping[str, Limit], caller: Caller) -> None:
@@ -66,8 +88,10 @@ class RedisLimiter:
 
     def levels(self, buckets: Mapping[str, Limit]) -> Mapping[str, Level]:
         """See `ports.Limiter`."""
-        states, _ = self._states(buckets, direct=True, promise="")
-        return {name: reckoning.level(state, shares=self._shares) for name, state in zip(buckets, states, strict=True)}
+        read = self._read(buckets, _NOBODY).buckets
+        return {
+            name: reckoning.level(each.state, shares=self._shares) for name, each in zip(buckets, read, strict=True)
+        }
 
     def used(self, account: str) -> Mapping[tuple[str, bool], int]:
         """See `ports.Limiter`."""
@@ -78,14 +102,40 @@ class RedisLimiter:
             counts[gstin, letter == _CLASS[True]] += int(count)
         return counts
 
-    def _states(self, buckets: Mapping[str, Limit], *, direct: bool, promise: str) -> tuple[Sequence[State], bool]:
-        """The buckets, and whether the promise stood already. It stands afterwards, unless it is the empty one."""
+    def _read(self, buckets: Mapping[str, Limit], caller: Caller) -> _Read:
+        """The buckets, and whether the caller's promise stood already. It stands afterwards, if the caller has one."""
         if not buckets:
-            return [], False
-        keys = list(self._keys(buckets, direct=direct))
-        now, had_one, *rows = _run(self._promise, keys, [promise, PROMISE_SECONDS * MICROSECONDS])
-        states = [_state(int(now), limit, row) for limit, row in zip(buckets.values(), rows, strict=True)]
-        return states, bool(had_one)
+            return _Read(buckets=[], had_promise=False)
+        keys = [key for name in buckets for key in self._promise_keys(name, direct=caller.direct)]
+        meets = [int(name.endswith(reckoning.SHARED)) for name in buckets]
+        life_us = PROMISE_SECONDS * MICROSECONDS
+        now, had_promise, *rows = _run(
+            self._promise, keys, [caller.promise or "", life_us, caller.gstin, LANES_MAX, *meets]
+        )
+        read = [_state(int(now), limit, row) for limit, row in zip(buckets.values(), rows, strict=True)]
+        return _Read(buckets=read, had_promise=bool(had_promise))
+
+    def _take_back(self, buckets: Mapping[str, Limit], caller: Caller, read: _Read, waits: Sequence[float]) -> None:
+        """Undo a promise that the caller is not patient enough for, and note that its lane waits for its turn."""
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for name, each, wait in zip(buckets, read.buckets, waits, strict=True):
+                    _, mine, _, served, wanting = self._promise_keys(name, direct=caller.direct)
+                    pipeline.zrem(mine, caller.promise or "")
+                    if name.endswith(reckoning.SHARED):
+                        pipeline.zadd(served, {caller.gstin: each.served_us})
+                    if reckoning.waits_for_its_turn(name, wait, waits):
+                        until = each.state.now_us + int((wait + reckoning.WANTING_SECONDS) * MICROSECONDS)
+                        pipeline.zadd(wanting, {caller.gstin: until})
+                        pipeline.expire(wanting, WANTING_KEY_SECONDS)
+                pipeline.execute()
+        except RedisError as error:
+            raise LimiterAwayError(str(error)) from error
+
+    def _promise_keys(self, name: str, *, direct: bool) -> list[str]:
+        letter = _CLASS[direct]
+        turns = [f"{self._prefix}{kind}:{name}:{letter}" for kind in ("served", "wanting")]
+        return [*self._keys([name], direct=direct), *turns]
 
     def _keys(self, buckets: Iterable[str], *, direct: bool) -> Iterable[str]:
         for name in buckets:
@@ -107,13 +157,14 @@ def _figures(buckets: Mapping[str, Limit]) -> list[int]:
     return [figure for limit in buckets.values() for figure in (limit.interval_us, limit.burst)]
 
 
-def _state(now_us: int, limit: Limit, row: Sequence[Any]) -> State:
-    own, other, *kept = row
+def _state(now_us: int, limit: Limit, row: Sequence[Any]) -> _ReadBucket:
+    own, other, earlier, served, *kept = map(int, row)
     bucket = reckoning.unused(now_us)
     if kept:
-        horizon, direct, queued, permille, since = map(int, kept)
+        horizon, direct, queued, permille, since = kept
         bucket = Bucket(horizon_us=horizon, direct_us=direct, queued_us=queued, permille=permille, since_us=since)
-    return State(bucket=bucket, limit=limit, promised=Promised(int(own), int(other)), now_us=now_us)
+    state = State(bucket=bucket, limit=limit, promised=Promised(own, other), now_us=now_us, earlier=earlier)
+    return _ReadBucket(state, served)
 
 
 def _run(script: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

@@ -74,19 +74,39 @@ return wait
 PROMISE: Final = (
     _COMMON
     + """
--- KEYS: bucket, promises to the own class, promises to the other, for each bucket.
--- ARGV: promise or '' (then nothing is promised), its life. Returns now, whether the promise stood already, and for
--- each bucket the numbers of promises before it, and h, d, q, p and s unless it is missing.
+-- KEYS: bucket, promises to the own class, promises to the other, when each lane was served, until when each lane is
+-- waited for; for each bucket. ARGV: promise or '' (then nothing is promised), its life, whose lane, how many lanes are
+-- looked at; then for each bucket whether lanes meet there. Returns now, whether the promise stood already, and for
+-- each bucket the promises before it, lanes that were served longer ago and wait, when the own lane was served, and
+-- h, d, q, p and s unless it is missing.
 local told = {whole(now), 0}
-for i = 1, #KEYS / 3 do
-  local b = load(KEYS[3 * i - 2])
-  local own, other = standing(KEYS[3 * i - 1]), standing(KEYS[3 * i])
-  if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[3 * i - 1], ARGV[1]) then own, told[2] = 0, 1 end
-  told[i + 2] = {own, other}
-  if b then told[i + 2] = {own, other, whole(b.h), whole(b.d), whole(b.q), whole(b.p), whole(b.s)} end
+for i = 1, #KEYS / 5 do
+  local key, mine, others, served, wanting = unpack(KEYS, 5 * i - 4, 5 * i)
+  local b, own, other, earlier, before = load(key), standing(mine), standing(others), 0, '0'
+  local stood = ARGV[1] ~= '' and redis.call('ZSCORE', mine, ARGV[1])
+  if stood then own, told[2] = 0, 1 end
+  if ARGV[i + 4] == '1' then
+    before = redis.call('ZSCORE', served, ARGV[3]) or '0'
+    if not stood and standing(wanting) > 0 then
+      for _, lane in ipairs(redis.call('ZRANGE', wanting, 0, tonumber(ARGV[4]) - 1)) do
+        local at = tonumber(redis.call('ZSCORE', served, lane) or 0)
+        if lane ~= ARGV[3] and at < tonumber(before) then earlier = earlier + 1 end
+      end
+    end
+    if ARGV[1] ~= '' then
+      redis.call('ZADD', served, whole(now), ARGV[3])
+      redis.call('EXPIRE', served, 3600)
+      redis.call('ZREM', wanting, ARGV[3])
+    end
+  end
+  before = whole(tonumber(before))
+  told[i + 2] = {own, other, earlier, before}
+  if b then
+    told[i + 2] = {own, other, earlier, before, whole(b.h), whole(b.d), whole(b.q), whole(b.p), whole(b.s)}
+  end
   if ARGV[1] ~= '' then
-    redis.call('ZADD', KEYS[3 * i - 1], whole(now + tonumber(ARGV[2])), ARGV[1])
-    redis.call('PEXPIRE', KEYS[3 * i - 1], floor(tonumber(ARGV[2]) / 1000) + 1000)
+    redis.call('ZADD', mine, whole(now + tonumber(ARGV[2])), ARGV[1])
+    redis.call('PEXPIRE', mine, floor(tonumber(ARGV[2]) / 1000) + 1000)
   end
 end
 return told

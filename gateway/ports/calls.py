@@ -65,9 +65,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A bucket as it stands: permits in it, its present speed, what is promised, the wait of each class in seconds."""
+    """A bucket as it stands: permits in it, and what each class may take of them at once.
+
+    Also its present speed, what is promised, and the wait of each class in seconds.
+    """
 
     room: int
+    direct_room: int
+    queued_room: int
     speed_permille: int
     promised: int
     direct_wait: float

@@ -126,8 +126,8 @@ def _before(bucket: Bucket, seller: Seller, ahead: int, *, direct: bool, ports: 
 
 def _wait(bucket: Bucket, before: int, *, direct: bool) -> float:
     """Seconds until a bucket has a permit behind so many: what it holds goes at once, the rest at its present rate."""
-    own = bucket.level.direct_wait if direct else bucket.level.queued_wait
-    at_once = bucket.level.room if own == 0 else 0
+    level = bucket.level
+    own, at_once = (level.direct_wait, level.direct_room) if direct else (level.queued_wait, level.queued_room)
     interval = bucket.limit.seconds / bucket.limit.calls * PERMILLE / bucket.level.speed_permille
     others = (bucket.queued_used if direct else bucket.direct_used) / MINUTE_SECONDS
     left = max(1 / interval - others, 0.3 / interval)  # at least the smaller of the two shares

@@ -140,8 +140,10 @@ class Fleet:
 
     def queue(self, gstin: str, documents: int, *, within: timedelta | None = None, told: bool = False) -> list[str]:
         """Queue documents of a seller; `within` is what is left of their legal time, `told` asks each for its turn."""
-        now, ids = self.time.now(), []
+        ids = []
         for _ in range(documents):
+            self.time.sleep(0.001)
+            now = self.time.now()
             number = f"F/{next(self._numbers)}"
             new = new_operation(
                 number,

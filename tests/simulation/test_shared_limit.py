@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from statistics import fmean
 
 import pytest
 
@@ -84,6 +85,38 @@ def crowd(lab: Lab, *, backlog: int, others: int) -> None:
         assert direct[0] <= 2 * direct_alone, f"{direct[0]} s, alone {direct_alone} s"
 
 
+def spread(lab: Lab, *, sellers: int, each: int, account: Limit) -> None:
+    """Sellers with the same backlog on one account are done at about the same time; each was told its turn honestly."""
+    with fleet(lab, sellers=sellers, gstin_limit=GSTIN, account_limit=account) as played:
+        began = played.time.now()
+        ids = {gstin: played.queue(gstin, each) for gstin in played.sellers}
+        everything = [id for of_one in ids.values() for id in of_one]
+
+        def ask() -> None:
+            played.time.sleep(5)
+            for of_one in ids.values():
+                for id in of_one[each // 2 :]:
+                    played.tell(id)
+
+        played.time.start(ask)
+        played.play(everything, seconds_max=10 * 3600)
+        check_law(played, GSTIN, account)
+        ends = [max(played.settled[id] for id in of_one) for of_one in ids.values()]
+        took = [(end - began).total_seconds() for end in ends]
+        assert max(took) - min(took) <= 0.15 * max(took), f"{min(took)} to {max(took)} s"
+        check_turns(played, asked_at=began + timedelta(seconds=5))
+
+
+def check_turns(played: Fleet, *, asked_at: datetime) -> None:
+    """The turn that each was told lies within a fifth of what it then took, and two seconds."""
+    errors = []
+    for id, expected in played.expected.items():
+        told, took = ((at - asked_at).total_seconds() for at in (expected, played.settled[id]))
+        errors.append(abs(told - took) / took)
+        assert abs(told - took) <= max(2.0, 0.2 * took), f"told {told} s, took {took} s"
+    assert fmean(errors) <= 0.2
+
+
 def deadlines(lab: Lab, *, behind: int, urgent: int, within: timedelta) -> None:
     """What has little legal time left goes before a backlog that came first."""
     with fleet(lab, sellers=1, gstin_limit=GSTIN, account_limit=WIDE) as played:
@@ -135,6 +168,11 @@ def test_a_backlog_holds_nobody_up(lab: Lab) -> None:
     crowd(lab, backlog=60, others=8)
 
 
+def test_sellers_of_one_account_are_done_together(lab: Lab) -> None:
+    """Eight sellers with twelve documents each, and their turns as they were told."""
+    spread(lab, sellers=8, each=12, account=Limit(calls=120, seconds=MINUTE, burst=12))
+
+
 def test_the_nearest_deadline_goes_first(lab: Lab) -> None:
     """Five documents with 20 seconds left, behind 60."""
     deadlines(lab, behind=60, urgent=5, within=timedelta(seconds=20))
@@ -155,6 +193,12 @@ def test_ten_minutes_of_more_work_than_allowed(lab: Lab) -> None:
 def test_fifty_behind_ten_thousand(lab: Lab) -> None:
     """50 sellers with one document each, while another has 10,000."""
     crowd(lab, backlog=10_000, others=50)
+
+
+@pytest.mark.soak
+def test_a_hundred_sellers_with_a_hundred_each(lab: Lab) -> None:
+    """Their ends spread by at most 15 %."""
+    spread(lab, sellers=100, each=100, account=Limit(calls=1200, seconds=MINUTE, burst=120))
 
 
 @pytest.mark.soak
