@@ -109,7 +109,7 @@ def _rows(rows: int) -> Iterator[dict[str, Any]]:
         elif number < busy + late:
             lane, due_at, settled = 1, NOW + timedelta(hours=1) if number < busy + late - 10 else NOW, False
         else:
-            lane, settled = 2 + number % (LANES - 2), number % 4 > 0
+            lane, settled = 2 + number % (LANES - 2), number // LANES % 4 > 0
             due_at = NOW
         yield _row(number, lane, due_at=due_at, settled=settled)
 

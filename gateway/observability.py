@@ -30,6 +30,7 @@ EVENTS: Final[dict[str, str]] = {
     "delivery is no longer ours, its receiver may get it again": "Another worker took it over after its lease.",
     "doorbell lost, the sweeper will find the work": "Redis is away: work starts up to a second later.",
     "doorbell not reset": "Redis is away; a lane is rung by the sweeper.",
+    "clients counted apart": "Redis is away: each process counts the requests of clients for itself.",
     "health not noted": "Redis is away: whether a portal is well is not known in other processes.",
     "lanes not rung": "Redis is away; the next sweep tries again.",
     "lease lost, another worker goes on": "This process was too slow, or stood still: another has the operation.",

@@ -114,7 +114,7 @@ class RedisClientLimits:
 
     def _fell_silent(self, error: RedisError) -> None:
         self._silent_until = self._clock.monotonic() + SILENCE_SECONDS
-        log.warning("clients are counted by each process for itself: %s", type(error).__name__)
+        log.warning("clients counted apart", extra={"error": type(error).__name__})
 
     def _under_way_key(self, client_id: str) -> str:
         return f"{self._prefix}client:{{{client_id}}}:under_way"

@@ -29,7 +29,9 @@ from gateway.ports import Caller, Seller
 from gateway.sandbox import in_process
 from gateway.sandbox.portal import Sandbox
 from gateway.services import access, execution, limits, submission, sweeping
+from gateway.services.admission import Asked
 from gateway.services.principal import ALL_SCOPES, Principal
+from gateway.services.submission import Terms
 from gateway.settings import Settings
 from gateway.wiring import Outside, Wiring
 from tests.simulation.lab import PORTAL_PASSWORD, PORTAL_USER, ROUTE, Lab, route
@@ -175,7 +177,7 @@ class Fleet:
         """A direct call; how long its caller waits for the outcome, in seconds. Raises what submission raises."""
         began, number = self.time.now(), f"D/{next(self._numbers)}"
         raw = document(gstin, number)
-        asked = submission.Request(
+        asked = Asked(
             id=self._ids.new("req_"),
             operation_id=self._ids.new(OPERATION_PREFIX),
             method="POST",
@@ -185,7 +187,6 @@ class Fleet:
             key=None,
             direct=True,
             patience_seconds=2.0,
-            doc_types=submission.INVOICES,
         )
         caller = Principal(
             client_id=self.lab.clients[0],
@@ -195,7 +196,7 @@ class Fleet:
             scopes=frozenset(ALL_SCOPES),
             respond_async=False,
         )
-        stored = submission.submit(asked, caller, ports=self.ports).operation
+        stored = submission.submit(asked, caller, terms=Terms(submission.INVOICES), ports=self.ports).operation
         while stored.id not in self.settled:
             self.time.sleep(_NAP_SECONDS)
         return (self.settled[stored.id] - began).total_seconds()
