@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.domain.outcomes import Cancellation, Meaning, Outcome
-from gateway.irp import codes, endpoints
+from gateway.irp import codes, endpoints, syncing
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.reading import portal_time
@@ -21,7 +21,7 @@ _REJECTED: Final = "REJ"
 
 def call(talk: Talk) -> Outcome:
     """Send the cancellation. One that is said to be done already is looked up."""
-    answer = talk.send(endpoints.CANCEL_IRN)
+    answer = syncing.send(talk, endpoints.CANCEL_IRN)
     if isinstance(answer, Told):
         return read(talk, answer, CALL)
     if isinstance(answer, Outcome):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome
-from gateway.irp import codes, endpoints, envelope
+from gateway.irp import codes, endpoints, envelope, syncing
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.reading import portal_time
@@ -22,7 +22,7 @@ _CLOCKS_APART: Final = timedelta(minutes=2)
 
 def generate(talk: Talk) -> Outcome:
     """Ask for a bill. One that exists already is looked up and taken for ours: an IRN can have one alone."""
-    answer = talk.send(endpoints.EWB_GENERATE_BY_IRN)
+    answer = syncing.send(talk, endpoints.EWB_GENERATE_BY_IRN)
     if isinstance(answer, Told):
         return read_made(talk, answer, CALL)
     if isinstance(answer, Outcome):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.domain.outcomes import Meaning, Outcome
-from gateway.irp import codes, endpoints, envelope, reading
+from gateway.irp import codes, endpoints, envelope, reading, syncing
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Answer, Matter, Talk, meant
@@ -11,7 +11,7 @@ from gateway.irp.talk import CALL, LOOK_UP, LOOK_UP_ANSWERS, REFUSALS, Answer, M
 
 def call(talk: Talk) -> Outcome:
     """Send the document. What stands under its number already is fetched and compared."""
-    answer = talk.send(endpoints.GENERATE_IRN)
+    answer = syncing.send(talk, endpoints.GENERATE_IRN)
     if isinstance(answer, Told):
         return read(talk, answer, CALL)
     if isinstance(answer, Outcome):

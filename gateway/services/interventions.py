@@ -10,7 +10,7 @@ from gateway.domain import canonical
 from gateway.domain.lifecycle import ForbiddenTransitionError
 from gateway.domain.operations import Kind, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
-from gateway.domain.retries import READ_BACK_WINDOW
+from gateway.domain.retries import QUARANTINE_LOOKS_AFTER, READ_BACK_WINDOW
 from gateway.domain.settlement import Event
 from gateway.errors import Clash, Invalid
 from gateway.services import enquiry
@@ -80,11 +80,13 @@ def judge(id: str, asked: Any, principal: Principal, *, ports: Ports) -> Operati
             operation_id=id,
         )
     if verdict == "does_not_stand":
-        if at - found.doubtful_since < READ_BACK_WINDOW:
+        may_land = at - found.updated_at < QUARANTINE_LOOKS_AFTER[-1]  # what was sent last may still be travelling
+        if may_land or at - found.doubtful_since < READ_BACK_WINDOW:
             raise Clash(
                 "portal-can-tell",
-                f"The portal can still be asked, until {_hours(READ_BACK_WINDOW)} hours after the doubt began.",
-                help="Resume the operation: it is looked up.",
+                f"The portal can be asked for {_hours(READ_BACK_WINDOW)} hours after the doubt began, and what was sent "
+                f"last may land for {_hours(QUARANTINE_LOOKS_AFTER[-1])} hours.",
+                help="Resume the operation, which looks it up; or look again at the portal's pages after that.",
                 operation_id=id,
             )
         outcome = Outcome(meaning=Meaning.ABSENT, message=note, found_by="person")

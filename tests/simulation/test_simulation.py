@@ -28,6 +28,8 @@ from tests.support import START
 SEEDS = 30
 SOAK_SEEDS = 400
 SOAK_FROM = 1_000
+PERSONS_OR_STEPS = {Event.NEEDLESS, Event.DISOWNED, Event.TOO_LATE, Event.QUARANTINE_OUTLASTED}
+"""What happens to operations that wait for others, that a person judges, or whose window closes in mid-attempt."""
 RARE_EVENTS = {Event.GIVEN_UP, Event.RESUMED}
 """Three crashes while alone, in a row: not in every 30 seeds."""
 
@@ -37,7 +39,7 @@ def test_thirty_storms(lab: Lab) -> None:
     one = os.environ.get("MOHAR_SIM_SEED")
     findings = _played(lab, [int(one)] if one else range(SEEDS))
     if not one:
-        _check_roughness(findings, events=set(Event) - RARE_EVENTS - {Event.ATTEMPT_BEGAN})
+        _check_roughness(findings, events=set(Event) - RARE_EVENTS - PERSONS_OR_STEPS - {Event.ATTEMPT_BEGAN})
 
 
 @pytest.mark.soak
@@ -46,7 +48,7 @@ def test_hundreds_of_storms(lab: Lab) -> None:
     count = int(os.environ.get("MOHAR_SIM_SEEDS", SOAK_SEEDS))
     findings = _played(lab, range(SOAK_FROM, SOAK_FROM + count))
     print(summary(findings))  # noqa: T201  what a soak is run for
-    _check_roughness(findings, events=set(Event) - {Event.ATTEMPT_BEGAN})
+    _check_roughness(findings, events=set(Event) - PERSONS_OR_STEPS - {Event.ATTEMPT_BEGAN})
 
 
 def test_a_seed_plays_the_same_again(lab: Lab) -> None:
