@@ -84,8 +84,8 @@ def judge(id: str, asked: Any, principal: Principal, *, ports: Ports) -> Operati
         if may_land or at - found.doubtful_since < READ_BACK_WINDOW:
             raise Clash(
                 "portal-can-tell",
-                f"The portal can be asked for {_hours(READ_BACK_WINDOW)} hours after the doubt began, and what was sent "
-                f"last may land for {_hours(QUARANTINE_LOOKS_AFTER[-1])} hours.",
+                f"The portal can be asked for {_hours(READ_BACK_WINDOW)} hours after the doubt began, and what was "
+                f"sent last may land for {_hours(QUARANTINE_LOOKS_AFTER[-1])} hours.",
                 help="Resume the operation, which looks it up; or look again at the portal's pages after that.",
                 operation_id=id,
             )

@@ -4,6 +4,7 @@ The gateway's side is the real lifecycle, and the real columns that a settlement
 
 - It registers a number once, refuses for reasons of its own at any time, and remembers for the read-back window. A
   look-up of something older says that it is too old, or even that there is no such thing.
+- The legal time may be over when we would send: then nothing is sent. A person may say what the portal's pages show.
 - A request may be lost, may land at once, or may travel and land at any time within LIFE. Its answer may be lost.
 - Our process may die at any point, and for as long as OUTAGE nobody may notice, or work.
 
@@ -78,7 +79,9 @@ class Gateway:
         cause = HoldCause.ACCOUNT if meaning is Meaning.HELD else None
         settlement = lifecycle.settle(row, Outcome(meaning=meaning, hold_cause=cause), at=NOW, pace=PACE)
         kept = "kept" if meaning is Meaning.UNVERIFIED else row.kept_answer_blob
-        return replace(written(row, settlement), kept_answer_blob=kept)
+        late = lifecycle.TOO_LATE_CODE if meaning is Meaning.TOO_LATE else None
+        code = row.portal_code if row.quarantined_since is not None else late
+        return replace(written(row, settlement), kept_answer_blob=kept, portal_code=code)
 
 
 def written(row: Operation, settlement: Settlement) -> Operation:
@@ -208,11 +211,34 @@ def _wakings(world: World, gateway: Gateway) -> Steps:
     row = world.row
     if row.status is Status.PARKED:
         yield "a person resumes it", world._replace(row=written(row, lifecycle.resume(row, at=NOW)))
+        for wait in (AT_ONCE, OUTAGE):
+            for later in _pass(world, wait):
+                yield from _verdicts(later)
     elif row.status is Status.HELD:  # its own probes lie between the two
         yield from _beginnings_after((AT_ONCE, OUTAGE), world, gateway)
     elif row.due_at is not None:
         wait = row.due_at - NOW
         yield from _beginnings_after((wait, wait + OUTAGE), world, gateway)
+
+
+def _verdicts(world: World) -> Steps:
+    """What a person sees at the portal's own pages, which show whatever stands, however old it is.
+
+    Whoever finds nothing of ours is believed only when the doubt is old, and so is the last attempt.
+    """
+    row = world.row
+    if world.registry is Registry.OURS:
+        yield "a person: it stands", world._replace(row=written(row, lifecycle.judge(row, Meaning.REGISTERED)))
+    elif world.registry is Registry.OTHER:
+        yield "a person: another's", world._replace(row=written(row, lifecycle.judge(row, Meaning.CONFLICT)))
+    elif _is_settled(row):
+        yield "a person: nothing", world._replace(row=written(row, lifecycle.judge(row, Meaning.ABSENT)))
+
+
+def _is_settled(row: Operation) -> bool:
+    """When a person is believed who found nothing: the portal has forgotten, the last request has landed or died."""
+    old = row.doubtful_since is not None and NOW - row.doubtful_since >= READ_BACK_WINDOW
+    return old and NOW - row.updated_at >= LIFE
 
 
 def _beginnings_after(waits: tuple[timedelta, ...], world: World, gateway: Gateway) -> Steps:
@@ -271,7 +297,7 @@ def _shown(world: World) -> tuple[Meaning, ...]:
 
 def _sends(world: World, gateway: Gateway) -> Steps:
     world = world._replace(sent_in_vain=world.sent_in_vain or world.stood_before)
-    for meaning in (Meaning.UNREACHED, Meaning.HELD, Meaning.REFUSED):
+    for meaning in (Meaning.UNREACHED, Meaning.HELD, Meaning.REFUSED, Meaning.TOO_LATE):
         yield f"sent: {meaning}", _learned(world, gateway, meaning)
     there = _landed(world, ago=AT_ONCE)
     yield "sent, and it landed", _learned(there, gateway, _answer(there))
