@@ -84,6 +84,14 @@ class Road:
         assert found is not None
         return found
 
+    def latest(self, kind: Kind, subject: str) -> Operation:
+        """The latest operation of a kind on a subject."""
+        found = self.stack.ports.intake.latest_on(
+            environment=Environment.TEST, gstin=SELLER, kind=kind, subject=subject, statuses=tuple(Status)
+        )
+        assert found is not None
+        return found
+
     def org(self) -> str:
         """The organisation of the seller."""
         seller = self.stack.ports.directory.seller(environment=Environment.TEST, gstin=SELLER)
