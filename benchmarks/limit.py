@@ -59,7 +59,7 @@ def _ours() -> dict[str, Any]:
         (busy, *others) = _stack.sellers(running, OTHERS + 1)
         extra = [_process(running, "worker"), _process(running, "worker")]
         port = free_port()
-        extra.append(_process(running, "api", MOHAR_PORT=str(port)))
+        extra.append(_process(running, "api", MOHAR_PORT=str(port), MOHAR_ISSUER=running.base_url))
         urls = [running.base_url, f"http://127.0.0.1:{port}"]
         _stack.wait_until(lambda: _ready(urls[1]), seconds=60)
         try:
