@@ -68,6 +68,7 @@ from gateway.storage.intake import SqlIntake
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.lists import SqlLists
+from gateway.storage.notices import SqlNotices
 from gateway.storage.queues import SqlQueues
 from gateway.storage.road import SqlBills
 from gateway.storage.routebook import SqlRoutebook
@@ -236,6 +237,7 @@ class Wiring:
             deliveries=SqlDeliveries(self.database, vault, self.ids),
             endpoints=SqlEndpoints(self.database, vault, self.ids),
             feed=SqlFeed(self.database),
+            notices=SqlNotices(self.database, self.ids),
             addresses=(outside and outside.addresses) or self.addresses,
             sender=(outside and outside.sender) or self.sender,
             webhook_secrets=self.webhook_secrets,

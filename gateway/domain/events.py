@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from gateway.domain.calendar import write_instant
 from gateway.domain.ewaybill import extension_window
+from gateway.domain.kinds import CANCEL_WINDOW
 from gateway.domain.operations import Kind, Operation, Status
 from gateway.domain.outcomes import BillChange, Cancellation, EwayBill, Outcome, Registration
 
@@ -28,6 +29,14 @@ SUBJECT_CHARACTERS_MAX: Final = 80
 """Of what an event is about: an IRN has 64."""
 
 
+CANCEL_NOTICE: Final = timedelta(hours=2)
+"""How long before its end the closing of the window for a cancellation is told: enough for a person to decide."""
+DEADLINE_NOTICE: Final = timedelta(hours=24)
+"""How long before the last moment to report it is told that a document still waits."""
+DEADLINE_PATIENCE: Final = timedelta(minutes=1)
+"""A document that came in since is on its way, and its outcome will be told in a moment."""
+
+
 class EventType(StrEnum):
     """The closed vocabulary. A type never changes its meaning and is never used again for another."""
 
@@ -35,6 +44,8 @@ class EventType(StrEnum):
     IRN_REJECTED = "irn.rejected"
     IRN_CONFLICT = "irn.conflict"
     IRN_EXPIRED = "irn.expired"
+    IRN_CANCEL_WINDOW_CLOSING = "irn.cancel_window_closing"
+    IRN_REPORTING_DEADLINE_NEAR = "irn.reporting_deadline_near"
     IRN_CANCELLED = "irn.cancelled"
     IRN_CANCEL_FAILED = "irn.cancel_failed"
     EWB_GENERATED = "ewb.generated"
@@ -246,6 +257,55 @@ def expiring(*, environment: str, org_id: str, gstin: str, number: str, valid_un
             "links": {"ewb": f"/ewb/{number}"},
         },
         once=f"{EventType.EWB_EXPIRING}:{number}:{valid_until.isoformat()}",
+    )
+
+
+def closing(
+    *,
+    environment: str,
+    org_id: str,
+    gstin: str,
+    irn: str,
+    doc_type: str,
+    doc_no: str,
+    doc_date: date,
+    ack_at: datetime,
+    **_: Any,
+) -> Announcement:
+    """That the time to cancel a document is nearly over. `_` takes the columns of its row that are not told."""
+    document = {
+        "irn": irn,
+        "doc_type": doc_type,
+        "doc_no": doc_no,
+        "doc_date": doc_date.isoformat(),
+        "seller_gstin": gstin,
+    }
+    return Announcement(
+        type=EventType.IRN_CANCEL_WINDOW_CLOSING,
+        environment=environment,
+        org_id=org_id,
+        gstin=gstin,
+        subject=irn,
+        data={
+            "document": document,
+            "cancel_until": write_instant(ack_at + CANCEL_WINDOW),
+            "links": {"document": f"/irn/{irn}"},
+        },
+        once=f"{EventType.IRN_CANCEL_WINDOW_CLOSING}:{irn}",
+    )
+
+
+def near(operation: Operation) -> Announcement:
+    """That a document still waits though the last moment to report it is near."""
+    until = operation.deadline_at
+    return Announcement(
+        type=EventType.IRN_REPORTING_DEADLINE_NEAR,
+        environment=operation.environment,
+        org_id=operation.org_id,
+        gstin=operation.gstin,
+        subject=operation.irn or operation.subject,
+        data=about(operation) | {"report_until": until and write_instant(until)},
+        once=f"{EventType.IRN_REPORTING_DEADLINE_NEAR}:{operation.id}",
     )
 
 

@@ -14,6 +14,8 @@ from typing import Final
 
 from gateway.domain.operations import Kind
 
+CANCEL_WINDOW: Final = timedelta(hours=24)
+"""An IRN can be cancelled for so long after the portal acknowledged it (code 2270 afterwards)."""
 WINDOW_MARGIN: Final = timedelta(minutes=2)
 """No call is begun within so long before its window closes: it may wait for a permit, a login and then 30 seconds."""
 
@@ -44,7 +46,7 @@ KINDS: Final[Mapping[Kind, KindRules]] = {
         way_out="The legal time to report it is over. Ask your adviser how to proceed.",
     ),
     Kind.IRN_CANCEL: KindRules(
-        window=timedelta(hours=24),
+        window=CANCEL_WINDOW,
         after_refusal="See `portal_code`: the IRN stands. An active e-way bill has to be cancelled first.",
         way_out=(
             "An IRN can be cancelled for 24 hours only. Issue a credit note for the invoice and send it to POST /cdnr; "

@@ -16,7 +16,16 @@ from gateway.ports.calls import (
     NoPermit,
     Portals,
 )
-from gateway.ports.deliveries import Deliveries, DeliveryAttempt, Endpoint, Endpoints, Feed, Selection, Sent
+from gateway.ports.deliveries import (
+    Deliveries,
+    DeliveryAttempt,
+    Endpoint,
+    Endpoints,
+    Feed,
+    Notices,
+    Selection,
+    Sent,
+)
 from gateway.ports.directory import (
     Client,
     Directory,
@@ -120,6 +129,7 @@ __all__ = [
     "LoginTrial",
     "NewOperation",
     "NoPermit",
+    "Notices",
     "OperationFilter",
     "PortalAccount",
     "Portals",

@@ -160,3 +160,13 @@ class Feed(Protocol):
         rows_max: int,
     ) -> Sequence[tuple[int, str]]:
         """Positions and bodies of the events after a position that happened since then, oldest first."""
+
+
+class Notices(Protocol):
+    """Events that time makes, each written once, one transaction for each."""
+
+    def tell_of_cancel_windows(self, *, at: datetime, rows_max: int) -> int:
+        """Tell of registered documents whose window for a cancellation closes soon; how many."""
+
+    def tell_of_deadlines(self, *, at: datetime, rows_max: int) -> int:
+        """Tell of documents that still wait though the last moment to report them is near; how many."""

@@ -24,6 +24,7 @@ from gateway.ports import (
     Ledger,
     Limiter,
     Lists,
+    Notices,
     Portals,
     Queues,
     Routebook,
@@ -73,6 +74,7 @@ class Ports:
     deliveries: Deliveries
     endpoints: Endpoints
     feed: Feed
+    notices: Notices
     addresses: Addresses
     sender: Sender
     webhook_secrets: WebhookSecrets

@@ -45,6 +45,7 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
     expired = ports.upkeep.close_windows(at=at, rows_max=ROWS_MAX)
     if count % REAP_EVERY == 0:
         ports.upkeep.wake_relogged(at=at)
+        tell(at=at, ports=ports)
         ports.deliveries.tidy(at=at, rows_max=ROWS_MAX)
     rung = ports.bell.mend(_due_lanes(ports, at))
     if count % TELL_EVERY == 0:
@@ -52,6 +53,13 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
     reaped = ports.upkeep.reap(at=at) + ports.keyring.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
     sealed = seal_all(holder=holder, ports=ports) if count % SEAL_EVERY == 0 else 0
     return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped, sealed=sealed)
+
+
+def tell(*, at: datetime, ports: Ports) -> int:
+    """Tell receivers what time has brought, each once; how much that was."""
+    told = ports.notices.tell_of_cancel_windows(at=at, rows_max=ROWS_MAX)
+    told += ports.notices.tell_of_deadlines(at=at, rows_max=ROWS_MAX)
+    return told + ports.bills.tell_of_ends(at=at, rows_max=ROWS_MAX)
 
 
 def _due_lanes(ports: Ports, at: datetime) -> list[tuple[AnyLane, bool]]:

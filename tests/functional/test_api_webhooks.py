@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.domain.deliveries import Verdict
+from gateway.services import sweeping
 from gateway.services.webhooks import ENDPOINTS_MAX
 from tests import support_events
 from tests.support_api import SECOND_SELLER, SELLER, STRANGER, Stack, document, refused, written
@@ -355,3 +356,13 @@ def test_a_wrong_query_of_deliveries_is_refused(stack: Stack, query: str) -> Non
 def test_a_brisk_policy_is_for_the_test_environment(stack: Stack) -> None:
     """There a developer sees a recovery; a live receiver would miss everything."""
     assert add(stack, policy="brisk")["policy"] == "brisk"
+
+
+def test_what_time_brings_is_told_too(stack: Stack) -> None:
+    """The sweeper looks once a minute, and the endpoint is rung in the same sweep."""
+    add(stack, types=["irn.cancel_window_closing"])
+    register(stack)
+    stack.clock.step(hours=22, minutes=30)
+    sweeping.sweep(holder="test", count=0, ports=stack.ports)
+    [sent] = stack.sender.sent
+    assert json.loads(sent.body)["type"] == "irn.cancel_window_closing"

@@ -35,7 +35,10 @@ documents = Table(
     Column("ewb_errors", JSON),
     Column("ewb_remarks", Text),
     Column("recorded_at", Instant, nullable=False),
+    Column("closing_told_at", Instant),  # null: not told yet that the time to cancel it is nearly over
 )
+_untold = documents.c.closing_told_at.is_(None)
+Index("documents_closing", documents.c.ack_at, sqlite_where=_untold, postgresql_where=_untold)
 Index(
     "documents_details",
     documents.c.environment,
