@@ -19,7 +19,9 @@ from gateway.api import problems
 from gateway.api.edge import API_VERSION
 from gateway.domain import canonical
 from gateway.domain.audit import Action
+from gateway.domain.events import EventType
 from gateway.domain.operations import Kind
+from gateway.services.webhooks import SUBSCRIBABLE
 
 OPENAPI_VERSION: Final = "3.1.0"
 """The first whose schemas are JSON Schema proper, as INV-01 is."""
@@ -110,6 +112,7 @@ def _components() -> dict[str, Any]:
         name: response | {"headers": response.get("headers", {}) | always} for name, response in responses.items()
     }
     components["schemas"]["Inv01"] = _inv01()
+    components["schemas"]["EventType"]["enum"] = [each.value for each in EventType if each in SUBSCRIBABLE]
     components["schemas"]["AuditAction"]["enum"] = [action.value for action in Action]
     components["schemas"]["Kind"] = {"type": "string", "enum": [kind.value for kind in Kind]}
     return components
