@@ -58,8 +58,7 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
 def tell(*, at: datetime, ports: Ports) -> int:
     """Tell receivers what time has brought, each once; how much that was."""
     told = ports.notices.tell_of_cancel_windows(at=at, rows_max=ROWS_MAX)
-    told += ports.notices.tell_of_deadlines(at=at, rows_max=ROWS_MAX)
-    return told + ports.bills.tell_of_ends(at=at, rows_max=ROWS_MAX)
+    return told + ports.notices.tell_of_deadlines(at=at, rows_max=ROWS_MAX)
 
 
 def _due_lanes(ports: Ports, at: datetime) -> list[tuple[AnyLane, bool]]:
