@@ -84,6 +84,7 @@ def create(
             ready=ready,
             threads=CapacityLimiter(settings.api_threads),
             portal_threads=CapacityLimiter(settings.api_portal_threads),
+            large=CapacityLimiter(1),
             measures=measures,
         )
         try:

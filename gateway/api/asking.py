@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request
@@ -48,7 +49,8 @@ async def ask(
     wish = preference(request, principal)
     asked = await read(request, principal, path=path, optional=optional)
     async with here.waiters.expecting(asked.operation_id) as news:
-        received = await (here.ask if asks_portal else here.run)(accept, asked)
+        work = partial(accept, asked)
+        received = await (here.ask(work) if asks_portal else here.weigh(asked.body, work))
         settled = received.operation
         if settled.id == asked.operation_id:
             settled = await _wait(here, settled, news, wish)
@@ -83,7 +85,7 @@ async def read(request: Request, principal: Principal, *, path: str, optional: b
         method=request.method,
         path=path,
         body=raw,
-        document=await here.run(body.parse, raw),
+        document=await here.weigh(raw, partial(body.parse, raw)),
         key=key,
         direct=wish.direct,
         patience_seconds=min(wish.wait_seconds, here.settings.direct_patience_seconds),

@@ -49,7 +49,7 @@ async def validate_document(request: Request, principal: MayRead, as_of: str = "
     def look() -> Examined:
         return validation.validate(body.parse(raw), principal, raw=raw, as_of=on, allow=codes, ports=here.ports)
 
-    return presenting.respond((await here.run(look)).as_json())
+    return presenting.respond((await here.weigh(raw, look)).as_json())
 
 
 def _day(text: str) -> date | None:
