@@ -66,13 +66,18 @@ class Settings(BaseSettings):
     )
     worker_direct_threads: int = Field(12, ge=0, description="Threads of one worker process for callers who wait.")
     worker_bulk_threads: int = Field(24, ge=0, description="Threads of one worker process for queued work.")
-    worker_webhook_threads: int = Field(16, ge=0, description="Threads of one worker process for webhooks.")
+    worker_webhook_threads: int = Field(
+        16, ge=0, description="Threads of one worker process for webhooks whose receivers answer promptly."
+    )
+    worker_trial_threads: int = Field(
+        8, ge=0, description="Threads of one worker process for all other webhooks: new, slow and failing ones."
+    )
     lane_direct_calls_max: int = Field(
         8, ge=1, description="Direct calls of one seller under way at once. More would starve other sellers' callers."
     )
     lane_bulk_calls_max: int = Field(8, ge=1, description="Queued calls of one seller under way at once.")
     lane_webhook_calls_max: int = Field(
-        2, ge=1, description="Webhooks under way to one endpoint at once; to one that is failing, one."
+        2, ge=1, description="Webhooks under way to one endpoint at once; to one that is new, slow or failing, one."
     )
     limit_direct_percent: int = Field(
         50, ge=1, le=100, description="What direct calls have for sure of every shared limit, in per cent."

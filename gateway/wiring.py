@@ -234,7 +234,7 @@ class Wiring:
             queues=SqlQueues(self.database, self.clock.monotonic),
             health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
             bell=outside.bell if outside else self.rq_bell,
-            deliveries=SqlDeliveries(self.database, vault, self.ids),
+            deliveries=SqlDeliveries(self.database, vault, self.ids, monotonic=self.clock.monotonic),
             endpoints=SqlEndpoints(self.database, vault, self.ids),
             feed=SqlFeed(self.database),
             notices=SqlNotices(self.database, self.ids),

@@ -14,7 +14,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
-from gateway.jobs.bell import BULK_QUEUE, DIRECT_QUEUE, WEBHOOK_QUEUE
+from gateway.jobs.bell import BULK_QUEUE, DIRECT_QUEUE, TRIAL_QUEUE, WEBHOOK_QUEUE
 from gateway.wiring import SKEW_LOOK_SECONDS, Wiring
 from workers import drain
 
@@ -81,6 +81,7 @@ class Pool:
             DIRECT_QUEUE: settings.worker_direct_threads,
             BULK_QUEUE: settings.worker_bulk_threads,
             WEBHOOK_QUEUE: settings.worker_webhook_threads,
+            TRIAL_QUEUE: settings.worker_trial_threads,
         }
         for queue, count in threads.items():
             for index in range(count):

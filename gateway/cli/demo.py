@@ -28,7 +28,8 @@ from gateway.system import SystemClock
 THREADS: Final = {
     "MOHAR_WORKER_DIRECT_THREADS": "2",
     "MOHAR_WORKER_BULK_THREADS": "2",
-    "MOHAR_WORKER_WEBHOOK_THREADS": "2",
+    "MOHAR_WORKER_WEBHOOK_THREADS": "1",
+    "MOHAR_WORKER_TRIAL_THREADS": "1",
 }
 """One client posts one document at a time: few threads start and stop sooner."""
 _CREDENTIALS_FILE: Final = "client.json"

@@ -75,13 +75,26 @@ LOSSES_MAX: Final = 3
 receiver's fault, but what kills a worker each time must end too."""
 
 
+PROMPT_MS_MAX: Final = 1_000
+"""A receiver that takes longer works before it answers, or stands still: it is to hold up only others like it."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointLane:
-    """The queue of one endpoint: a slow one holds up nobody else."""
+    """The queue of one endpoint, as that stands: those that took their last message promptly have threads of their own.
+
+    All others are on trial: endpoints that fail, that are slow, and new ones. They hold up nobody but each other.
+    """
 
     endpoint_id: str
+    prompt: bool = False
 
     def __str__(self) -> str:
+        return self.row if self.prompt else f"webhook-trial:{self.endpoint_id}"
+
+    @property
+    def row(self) -> str:
+        """Its row in SQL, which is the same whatever its standing."""
         return f"webhook:{self.endpoint_id}"
 
 
@@ -152,6 +165,11 @@ def waits(policy: Policy, *, failures: int, chance: int, retry_after_seconds: in
     jitter = timedelta(microseconds=seconds * 10_000 * JITTER_PERCENT_MAX * chance // CHANCES)
     asked = min(retry_after_seconds or 0, RETRY_AFTER_FACTOR_MAX * seconds)
     return max(timedelta(seconds=seconds) + jitter, timedelta(seconds=asked))
+
+
+def is_prompt(verdict: Verdict, *, duration_ms: int) -> bool:
+    """Whether a receiver took a message without keeping its sender waiting."""
+    return verdict is Verdict.DELIVERED and duration_ms <= PROMPT_MS_MAX
 
 
 def has_failed_too_long(failing_since: datetime | None, *, at: datetime) -> bool:

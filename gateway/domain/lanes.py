@@ -7,11 +7,13 @@ from gateway.domain.operations import Lane
 
 AnyLane = Lane | EndpointLane
 
-_ENDPOINTS = "webhook:"
+_ENDPOINTS = {"webhook:": True, "webhook-trial:": False}
+"""How the lanes of endpoints begin, and whether the endpoint is a prompt one."""
 
 
 def read(text: str) -> AnyLane:
     """A lane from its name. Raises ValueError on anything else."""
-    if text.startswith(_ENDPOINTS):
-        return EndpointLane(text.removeprefix(_ENDPOINTS))
+    for beginning, prompt in _ENDPOINTS.items():
+        if text.startswith(beginning):
+            return EndpointLane(text.removeprefix(beginning), prompt=prompt)
     return Lane.parse(text)

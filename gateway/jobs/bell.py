@@ -19,7 +19,8 @@ from gateway.ports import Clock, Ids
 DIRECT_QUEUE: Final = "direct"
 BULK_QUEUE: Final = "irp"
 WEBHOOK_QUEUE: Final = "webhooks"
-QUEUES: Final = (DIRECT_QUEUE, BULK_QUEUE, WEBHOOK_QUEUE)
+TRIAL_QUEUE: Final = "webhooks-trial"
+QUEUES: Final = (DIRECT_QUEUE, BULK_QUEUE, WEBHOOK_QUEUE, TRIAL_QUEUE)
 DRAIN_JOB: Final = "workers.drain.drain"
 """What a job calls, by name: `gateway` knows nothing of `workers`."""
 
@@ -32,9 +33,9 @@ log = logging.getLogger(__name__)
 
 
 def queue_of(lane: AnyLane, *, direct: bool) -> str:
-    """The RQ queue that a lane's rings go through: calls that somebody waits for have one of their own."""
+    """The RQ queue of a lane's rings: calls that somebody waits for, and prompt receivers, have their own."""
     if isinstance(lane, EndpointLane):
-        return WEBHOOK_QUEUE
+        return WEBHOOK_QUEUE if lane.prompt else TRIAL_QUEUE
     return DIRECT_QUEUE if direct else BULK_QUEUE
 
 

@@ -37,7 +37,7 @@ class Endpoint:
 class DeliveryAttempt:
     """One try at an endpoint, on record before its first byte is sent, under a lease until `lease_until`.
 
-    `more` tells that another row of its lane was due at that moment.
+    `more` tells that another row of its lane was due at that moment, `prompt` how its endpoint stood.
     """
 
     id: str
@@ -47,6 +47,7 @@ class DeliveryAttempt:
     lease_until: datetime
     policy: str
     dispatch: Dispatch
+    prompt: bool
     more: bool
 
 
@@ -86,8 +87,9 @@ class Deliveries(Protocol):
     ) -> DeliveryAttempt | None:
         """Lease the next due row of an endpoint and write down that a try begins, unless enough are under way.
 
-        A row waits for an earlier one of the same subject that did not fail yet. `after` is recorded first, in the
-        same transaction: one commit a delivery in place of two.
+        Nothing is taken through the lane of a prompt endpoint when it is prompt no more: it has another then. To one
+        that is not, one request goes at a time. A row waits for an earlier one of the same subject that did not fail
+        yet. `after` is recorded first, in the same transaction: one commit a delivery in place of two.
         """
 
     def record(self, sent: Sent) -> bool:

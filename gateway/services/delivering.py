@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.domain import deliveries
@@ -28,7 +28,7 @@ class DeliveryPolicy:
 def drain(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy, stopping: Callable[[], bool]) -> int:
     """Send what is due to an endpoint until there is nothing, no time, or it is told to stop; how much was sent."""
     hand = _Hand(lane, ports, policy)
-    return draining.drain(
+    done = draining.drain(
         lane,
         direct=False,
         take=hand.take,
@@ -38,6 +38,10 @@ def drain(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy, stopping:
         stopping=stopping,
         leave=hand.leave,
     )
+    if hand.moved:
+        done += 1
+        ports.bell.ring(replace(lane, prompt=not lane.prompt), direct=False)
+    return done
 
 
 def deliver(attempt: DeliveryAttempt, *, ports: Ports) -> Sent:
@@ -63,6 +67,7 @@ class _Hand:
     ports: Ports
     policy: DeliveryPolicy
     sent: Sent | None = None
+    moved: bool = False
 
     def take(self) -> DeliveryAttempt | None:
         at = self.ports.clock.now()
@@ -77,8 +82,11 @@ class _Hand:
         )
 
     def work(self, attempt: DeliveryAttempt) -> bool:
+        """Send, and go on unless the endpoint belongs into its other lane from now on."""
         self.sent = deliver(attempt, ports=self.ports)
-        return True
+        answer = self.sent.answer
+        self.moved = self.lane.prompt != deliveries.is_prompt(answer.verdict, duration_ms=answer.duration_ms)
+        return not self.moved
 
     def leave(self) -> None:
         if self.sent is not None:

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
-CONNECTIONS_MAX: Final = 60
-"""Connections of one process: one for each of its threads (52 in a worker, 48 in an api), and room."""
+CONNECTIONS_MAX: Final = 66
+"""Connections of one process: one for each of its threads (60 in a worker, 48 in an api), and room."""
 SQLITE_BUSY_SECONDS: Final = 10
 """How long SQLite waits for its own lock; with ours in front of it, only a foreign program can make it wait."""
 WRITE_TRIES_MAX: Final = 5

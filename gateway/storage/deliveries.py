@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, or_, select, update
 
 from gateway.domain import deliveries as schedule
 from gateway.domain.audit import Action, Record
@@ -24,11 +24,22 @@ from gateway.domain.deliveries import (
 )
 from gateway.domain.events import RETENTION, Announcement, EventType
 from gateway.domain.identifiers import AUDIT_PREFIX, DELIVERY_ATTEMPT_PREFIX
-from gateway.domain.operations import Operation
-from gateway.ports import DeliveryAttempt, Ids, Sent, Vault
+from gateway.domain.operations import Environment, Operation
+from gateway.ports import DeliveryAttempt, Dispatch, Ids, Sent, Vault
 from gateway.storage import audit, endpoint_rows, events
 from gateway.storage.database import Database
-from gateway.storage.delivery_queries import DUE, LEASED, QUIET, WAITING, WEBHOOK
+from gateway.storage.delivery_queries import (
+    DUE,
+    END_ATTEMPT,
+    HELD,
+    INSERT_ATTEMPT,
+    LEASE,
+    LOCK_WEBHOOK,
+    QUIET,
+    WAITING,
+    WEBHOOK,
+)
+from gateway.storage.recent import Recent
 from gateway.storage.tables import deliveries, delivery_attempts, lanes, webhooks
 from gateway.storage.tables import events as events_table
 
@@ -42,10 +53,13 @@ _ACTOR: Final = "deliveries"
 class SqlDeliveries:
     """Implements `ports.Deliveries`."""
 
-    def __init__(self, database: Database, vault: Vault, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, ids: Ids, *, monotonic: Callable[[], float] | None = None
+    ) -> None:
         self._database = database
         self._vault = vault
         self._ids = ids
+        self._secrets: Recent[tuple[str, ...]] = Recent(monotonic)
 
     def take(
         self,
@@ -83,7 +97,8 @@ class SqlDeliveries:
     def due_lanes(self, *, at: datetime) -> Sequence[EndpointLane]:
         """See `ports.Deliveries`."""
         query = (
-            select(deliveries.c.webhook_id)
+            select(deliveries.c.webhook_id, webhooks.c.prompt_since)
+            .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
             .join(lanes, lanes.c.lane == "webhook:" + deliveries.c.webhook_id)
             .where(
                 deliveries.c.due_at <= at,
@@ -93,17 +108,18 @@ class SqlDeliveries:
             .distinct()
         )
         with self._database.read() as connection:
-            return [EndpointLane(id) for id in connection.execute(query).scalars()]
+            return [_lane(row) for row in connection.execute(query).mappings()]
 
     def lanes_of(self, operation: Operation) -> Sequence[EndpointLane]:
         """See `ports.Deliveries`."""
         query = (
-            select(deliveries.c.webhook_id)
+            select(deliveries.c.webhook_id, webhooks.c.prompt_since)
+            .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
             .join(events_table, events_table.c.id == deliveries.c.event_id)
             .where(events_table.c.operation_id == operation.id, events_table.c.version == operation.version)
         )
         with self._database.read() as connection:
-            return [EndpointLane(id) for id in connection.execute(query).scalars()]
+            return [_lane(row) for row in connection.execute(query).mappings()]
 
     def tidy(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Deliveries`. What an endpoint was still owed when it ended is found within a minute."""
@@ -129,19 +145,20 @@ class SqlDeliveries:
     def _take(
         self, connection: Connection, lane: EndpointLane, leased: dict[str, Any], at: datetime, leases_max: int
     ) -> DeliveryAttempt | None:
-        webhook = connection.execute(WEBHOOK, {"webhook": lane.endpoint_id}).mappings().first()
+        here = {"webhook": lane.endpoint_id, "at": at}
+        webhook = connection.execute(WEBHOOK, here | {"lane": lane.row}).mappings().first()
         if webhook is None:
             return None
-        at_once = 1 if webhook["failing_since"] is not None else leases_max
-        if not _has_room(connection, lane, at=at, leases_max=at_once):
+        prompt = webhook["prompt_since"] is not None
+        if lane.prompt and not prompt:
             return None
-        due = connection.execute(DUE, {"webhook": lane.endpoint_id, "at": at}).mappings().all()
+        room = leases_max if prompt else 1
+        due = connection.execute(DUE, here | {"leases_max": room}).mappings().all()
         if not due:
             return None
         row = due[0]
         number = row["attempts"] + 1
-        mine = deliveries.c.id == row["id"]
-        connection.execute(update(deliveries).where(mine).values(leased | {"attempts": number}))
+        connection.execute(LEASE, leased | {"attempts": number, "held_id": row["id"]})
         began = {
             "id": self._ids.new(DELIVERY_ATTEMPT_PREFIX),
             "delivery_id": row["id"],
@@ -150,8 +167,7 @@ class SqlDeliveries:
             "url": webhook["url"],
             "began_at": at,
         }
-        connection.execute(insert(delivery_attempts).values(began))
-        message = {"message_id": row["event_id"], "body": row["body"].encode()}
+        connection.execute(INSERT_ATTEMPT, began)
         return DeliveryAttempt(
             id=began["id"],
             number=number,
@@ -159,12 +175,29 @@ class SqlDeliveries:
             token=leased["lease_token"],
             lease_until=leased["lease_until"],
             policy=webhook["policy"],
-            dispatch=endpoint_rows.dispatch(connection, webhook, message, vault=self._vault, at=at),
+            dispatch=self._dispatch(connection, webhook, row, at=at),
+            prompt=prompt,
             more=len(due) > 1,
+        )
+
+    def _dispatch(self, connection: Connection, webhook: RowMapping, row: RowMapping, *, at: datetime) -> Dispatch:
+        """What the wire needs to send a row to its endpoint as that is now."""
+        return Dispatch(
+            url=webhook["url"],
+            environment=Environment(webhook["environment"]),
+            headers=endpoint_rows.headers(webhook, vault=self._vault),
+            secrets=self._secrets.get(
+                webhook["id"], lambda: endpoint_rows.secrets(connection, webhook["id"], vault=self._vault, at=at)
+            ),
+            message_id=row["event_id"],
+            body=row["body"].encode(),
         )
 
     def _record(self, connection: Connection, sent: Sent) -> bool:
         attempt, answer, progress, at = sent.attempt, sent.answer, sent.progress, sent.at
+        prompt = schedule.is_prompt(answer.verdict, duration_ms=answer.duration_ms)
+        if not (prompt and attempt.prompt):
+            connection.execute(LOCK_WEBHOOK, {"webhook": attempt.delivery.webhook_id})
         ended = {
             "ended_at": at,
             "verdict": answer.verdict.value,
@@ -173,34 +206,34 @@ class SqlDeliveries:
             "excerpt": answer.excerpt,
             "duration_ms": answer.duration_ms,
         }
-        connection.execute(update(delivery_attempts).where(delivery_attempts.c.id == attempt.id).values(ended))
-        held = (deliveries.c.id == attempt.delivery.id) & (deliveries.c.lease_token == attempt.token)
+        connection.execute(END_ATTEMPT, ended | {"ended_id": attempt.id})
+        held = {"held_id": attempt.delivery.id, "held_token": attempt.token}
         changed = _settled(progress, at=at) | {"last_status": answer.status, "last_error": answer.error}
-        row = (
-            connection.execute(update(deliveries).where(held).values(changed).returning(deliveries)).mappings().first()
-        )
+        row = connection.execute(HELD, held | changed).mappings().first()
         if row is None:  # its lease ended, or it was cancelled meanwhile
             extra = {"delivery": attempt.delivery.id}
             log.warning("delivery is no longer ours, its receiver may get it again", extra=extra)
             return False
-        if answer.verdict is Verdict.DELIVERED:
-            well = webhooks.c.failing_since.isnot(None) & (webhooks.c.id == row["webhook_id"])
-            connection.execute(update(webhooks).where(well).values(failing_since=None))
-        else:
+        if answer.verdict is not Verdict.DELIVERED:
             self._failed(connection, row, gone=answer.verdict is Verdict.GONE, at=at)
+        elif not (prompt and attempt.prompt):
+            since = func.coalesce(webhooks.c.prompt_since, at) if prompt else None
+            well = {"failing_since": None, "prompt_since": since}
+            connection.execute(update(webhooks).where(webhooks.c.id == row["webhook_id"]).values(well))
         if progress.slowed_until is not None:
-            lane = lanes.c.lane == str(EndpointLane(row["webhook_id"]))
+            lane = lanes.c.lane == EndpointLane(row["webhook_id"]).row
             connection.execute(update(lanes).where(lane).values(bulk_blocked_until=progress.slowed_until))
         return True
 
     def _end_lease(self, connection: Connection, id: str, at: datetime) -> None:
+        whose = select(deliveries.c.webhook_id).where(deliveries.c.id == id)
+        webhook = connection.execute(LOCK_WEBHOOK, {"webhook": connection.execute(whose).scalar_one()}).one()
         over = (deliveries.c.id == id) & (deliveries.c.lease_until < at)
         row = connection.execute(select(deliveries).where(over).with_for_update()).mappings().first()
         if row is None:
             return
-        webhook = connection.execute(select(webhooks.c.policy).where(webhooks.c.id == row["webhook_id"])).scalar_one()
         chance = int(self._ids.fraction() * CHANCES)
-        progress = schedule.lost(_read(row), policy=POLICIES[webhook], chance=chance, at=at)
+        progress = schedule.lost(_read(row), policy=POLICIES[webhook.policy], chance=chance, at=at)
         changed = _settled(progress, at=at) | {"last_status": None, "last_error": _LOST}
         after = connection.execute(
             update(deliveries).where(deliveries.c.id == id).values(changed).returning(deliveries)
@@ -214,7 +247,7 @@ class SqlDeliveries:
         """What a failed try means for its endpoint."""
         here = webhooks.c.id == row["webhook_id"]
         since = func.coalesce(webhooks.c.failing_since, at)
-        failing = update(webhooks).where(here).values(failing_since=since).returning(webhooks)
+        failing = update(webhooks).where(here).values(failing_since=since, prompt_since=None).returning(webhooks)
         webhook = connection.execute(failing).mappings().one()
         event = connection.execute(select(events_table).where(events_table.c.id == row["event_id"])).mappings().one()
         if row["status"] == DeliveryStatus.DEAD.value:
@@ -255,11 +288,8 @@ class SqlDeliveries:
         audit.append(connection, record)
 
 
-def _has_room(connection: Connection, lane: EndpointLane, *, at: datetime, leases_max: int) -> bool:
-    row = connection.execute(select(lanes).where(lanes.c.lane == str(lane)).with_for_update()).mappings().first()
-    if row is None or (row["bulk_blocked_until"] is not None and row["bulk_blocked_until"] > at):
-        return False
-    return connection.execute(LEASED, {"webhook": lane.endpoint_id}).scalar_one() < leases_max
+def _lane(row: RowMapping) -> EndpointLane:
+    return EndpointLane(row["webhook_id"], prompt=row["prompt_since"] is not None)
 
 
 def _read(row: RowMapping, *, attempts: int | None = None) -> Delivery:

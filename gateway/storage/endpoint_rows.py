@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from gateway.domain.deliveries import DisabledCause
-from gateway.domain.operations import Environment
-from gateway.ports import Dispatch, Vault
+from gateway.ports import Vault
 from gateway.storage.delivery_queries import PENDING, QUIET
 from gateway.storage.tables import deliveries, webhook_secrets, webhooks
-
-
-def dispatch(
-    connection: Connection, webhook: RowMapping, message: dict[str, Any], *, vault: Vault, at: datetime
-) -> Dispatch:
-    """What the wire needs to send a message to an endpoint as it is now."""
-    return Dispatch(
-        url=webhook["url"],
-        environment=Environment(webhook["environment"]),
-        headers=headers(webhook, vault=vault),
-        secrets=secrets(connection, webhook["id"], vault=vault, at=at),
-        **message,
-    )
 
 
 def headers(webhook: RowMapping, *, vault: Vault) -> dict[str, str]:

@@ -57,7 +57,7 @@ class SqlEndpoints:
             connection.execute(insert(webhooks).values(row))
             _put_sellers(connection, endpoint)
             self._put_secret(connection, endpoint.id, secret, at=record.at)
-            insert_missing(connection, lanes, {"lane": str(EndpointLane(endpoint.id))})
+            insert_missing(connection, lanes, {"lane": EndpointLane(endpoint.id).row})
             audit.append(connection, record)
 
         self._database.write(work)
@@ -77,10 +77,11 @@ class SqlEndpoints:
         def work(connection: Connection) -> int:
             here = webhooks.c.id == endpoint.id
             old = connection.execute(select(webhooks.c.url).where(here).with_for_update()).scalar_one()
-            connection.execute(update(webhooks).where(here).values(self._row(endpoint)))
+            moved = old != endpoint.url
+            unknown = {"prompt_since": None} if moved else {}
+            connection.execute(update(webhooks).where(here).values(self._row(endpoint) | unknown))
             connection.execute(delete(webhook_sellers).where(webhook_sellers.c.webhook_id == endpoint.id))
             _put_sellers(connection, endpoint)
-            moved = old != endpoint.url
             cancelled = endpoint_rows.cancel_pending(connection, endpoint.id, at=record.at) if moved else 0
             audit.append(connection, record)
             return cancelled
@@ -99,7 +100,7 @@ class SqlEndpoints:
 
     def enable(self, id: str, *, record: Record) -> None:
         """See `ports.Endpoints`."""
-        values = {"disabled_cause": None, "failing_since": None, "updated_at": record.at}
+        values = {"disabled_cause": None, "failing_since": None, "prompt_since": None, "updated_at": record.at}
         self._change(webhooks, webhooks.c.id == id, values, record)
 
     def remove(self, id: str, *, record: Record) -> int:

@@ -327,13 +327,14 @@ def test_the_names_of_dead_workers_are_swept(rq: InRedis) -> None:
     assert rq.redis.smembers(f"rq:workers:{PREFIX}irp") == {b"rq:worker:alive"}
 
 
-def test_an_endpoint_is_rung_in_a_queue_of_its_own(rq: InRedis) -> None:
-    """Slow receivers keep no portal's lane waiting; a lost ring of theirs is mended like any other."""
-    lane = EndpointLane("whk_1")
+@pytest.mark.parametrize(("prompt", "name"), [(True, "webhooks"), (False, "webhooks-trial")])
+def test_an_endpoint_is_rung_in_a_queue_of_its_standing(rq: InRedis, name: str, *, prompt: bool) -> None:
+    """Slow receivers keep no portal's lane waiting, and no prompt one; a lost ring is mended like any other."""
+    lane = EndpointLane("whk_1", prompt=prompt)
     rq.bell.ring(lane, direct=False)
-    queue = Queue(PREFIX + "webhooks", connection=rq.redis, serializer=JSONSerializer)
+    queue = Queue(PREFIX + name, connection=rq.redis, serializer=JSONSerializer)
     [job] = queue.get_jobs()
-    assert (job.func_name, job.kwargs) == (DRAIN_JOB, {"lane": "webhook:whk_1", "direct": False})
+    assert (job.func_name, job.kwargs) == (DRAIN_JOB, {"lane": str(lane), "direct": False})
     assert rq.jobs(direct=False) == []
     assert rq.bell.mend([(lane, False)]) == 0
     rq.redis.flushdb()

@@ -164,6 +164,7 @@ def test_every_attempt_has_the_same_message(receivers: Receivers) -> None:
 def test_as_many_are_under_way_as_are_allowed(receivers: Receivers) -> None:
     """Two to one endpoint, however many workers ask; one while it is failing."""
     receivers.add()
+    receivers.hear()
     for _ in range(5):
         receivers.happen()
     taken = [each for each in at_once([receivers.take] * 4) if each is not None]
@@ -193,6 +194,7 @@ def test_endpoints_do_not_wait_for_each_other(receivers: Receivers) -> None:
     """One that has its two requests under way holds up nobody else."""
     receivers.add()
     receivers.add("whk_2")
+    receivers.hear(HOOK, "whk_2")
     receivers.happen()
     receivers.happen()
     assert [receivers.take() is not None for _ in range(3)] == [True, True, False]
@@ -211,6 +213,7 @@ def two_events_of_one_document(receivers: Receivers) -> None:
 def test_events_of_one_document_are_sent_in_their_order(receivers: Receivers) -> None:
     """The second waits while the first is under way; another document's does not."""
     receivers.add()
+    receivers.hear()
     two_events_of_one_document(receivers)
     receivers.happen("B/1")
     first, other = receivers.taken(), receivers.taken()

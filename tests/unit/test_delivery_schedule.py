@@ -154,7 +154,9 @@ def test_five_days_without_a_success_are_too_long() -> None:
 def test_a_lane_is_read_from_its_name() -> None:
     """Of either family; anything else is refused."""
     assert read(str(LANE)) == LANE
-    assert read("webhook:whk_1") == EndpointLane("whk_1")
+    assert read("webhook:whk_1") == EndpointLane("whk_1", prompt=True)
+    assert read("webhook-trial:whk_1") == EndpointLane("whk_1")
+    assert read(str(EndpointLane("whk_1"))) == EndpointLane("whk_1")
     for text in ("", "mail:whk_1", "irp:test", "irp:other:29AAHCT7421P1ZM"):
         with pytest.raises(ValueError, match=r".*"):
             read(text)

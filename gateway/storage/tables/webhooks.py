@@ -33,6 +33,7 @@ webhooks = Table(
     Column("headers_sealed", LargeBinary),  # the client's own: they may carry its secrets
     Column("disabled_cause", String(20)),  # null: enabled
     Column("failing_since", Instant),  # null: the last attempt succeeded, or there was none
+    Column("prompt_since", Instant),  # null: the last attempt failed or was slow, or there was none
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("deleted_at", Instant),
