@@ -31,6 +31,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "doctor": ("doctor",),
     "audit": ("audit",),
     "generate": ("docs",),
+    "conformance": ("conformance",),
 }
 """Where each command lives. Only the module of the command that is asked for is imported: each takes a second or so of
 one core to import, and `mohar up` starts four of them."""
