@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DELETE_ON_ERROR:
 # Two steps at once would mix their output and measure each other.
 .NOTPARALLEL:
-.PHONY: help demo test soak bench lint check docs lock clean
+.PHONY: help demo test soak bench lint check docs lock audit-deps sbom clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; \
 		do printf '%-14s %s\n' "$$target" "$$text"; done
 
 demo: $(INSTALLED) ## one invoice's way to its IRN, shown in this terminal (ARGS="..." goes to `mohar demo`)
@@ -48,6 +48,22 @@ lock: ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade for ne
 		"$$tools/bin/python" -m pip --quiet --disable-pip-version-check install uv; \
 		"$$tools/bin/uv" --quiet pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 			--python-version 3.11 --extra dev $(ARGS) pyproject.toml -o requirements.lock > /dev/null
+
+# Tools of a moment: in a virtual environment that is thrown away, so that they are no part of what they look at.
+audit-deps: ## ask the advisory database about everything in requirements.lock (needs a network)
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT INT TERM; \
+		$(PYTHON) -m venv "$$tools"; \
+		"$$tools/bin/python" -m pip --quiet --disable-pip-version-check install pip-audit || { \
+			echo "pip-audit cannot be installed: is there a network?" >&2; exit 3; }; \
+		"$$tools/bin/pip-audit" --require-hashes --disable-pip -r requirements.lock
+
+sbom: ## write sbom.json, a CycloneDX list of everything in requirements.lock
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT INT TERM; \
+		$(PYTHON) -m venv "$$tools"; \
+		"$$tools/bin/python" -m pip --quiet --disable-pip-version-check install cyclonedx-bom || { \
+			echo "cyclonedx-bom cannot be installed: is there a network?" >&2; exit 3; }; \
+		"$$tools/bin/cyclonedx-py" requirements requirements.lock --output-reproducible -o sbom.json; \
+		echo "sbom.json written"
 
 clean: ## remove all that was made here, the virtual environment too
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo dist build

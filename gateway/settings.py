@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         description="Networks that webhooks must not reach besides all that are not public, such as your own public "
         "ones: `203.0.113.0/24, 2001:db8::/32`.",
     )
+    audit_months: int = Field(
+        72, ge=72, description="Months that audit records are kept: by section 36 of the CGST Act at least 72."
+    )
     metrics_port: int = Field(
         0,
         ge=0,

@@ -33,6 +33,8 @@ def run(wiring: Wiring) -> None:
             if not clock_is_right:
                 continue
             swept = sweeping.sweep(holder=wiring.worker, count=count, ports=ports)
+            if swept.leads and count % sweeping.REAP_EVERY == 0:
+                sweeping.reap_records(months=wiring.settings.audit_months, ports=ports)
         except Exception:
             log.exception("sweep failed, the next one tries again")
             continue

@@ -30,6 +30,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "validate": ("validate",),
     "doctor": ("doctor",),
     "audit": ("audit",),
+    "backup": ("backup", "restore"),
     "generate": ("docs",),
     "conformance": ("conformance",),
 }

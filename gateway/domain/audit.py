@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -55,6 +55,14 @@ class Action(StrEnum):
     SEAL_KEY_ADDED = "seal_key:add"
     CALLS_RECEIVED = "calls:receive"
     EVIDENCE_EXPORTED = "evidence:export"
+
+
+def months_before(at: datetime, *, months: int) -> datetime:
+    """The same day so many months earlier, or the last of that month if it is shorter."""
+    years, month = divmod(at.year * 12 + at.month - 1 - months, 12)
+    first = at.replace(year=years, month=month + 1, day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return first + timedelta(days=min(at.day, (following - first).days) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

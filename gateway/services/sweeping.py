@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.lanes import AnyLane
+from gateway.domain.audit import months_before
 from gateway.services import sealing
 from gateway.services.ports import Ports
 
@@ -65,6 +66,12 @@ def _due_lanes(ports: Ports, at: datetime) -> list[tuple[AnyLane, bool]]:
     """Every lane with work, and whether it is direct calls'."""
     endpoints = [(lane, False) for lane in ports.deliveries.due_lanes(at=at)]
     return [*ports.upkeep.due_lanes(at=at), *endpoints]
+
+
+def reap_records(*, months: int, ports: Ports) -> int:
+    """Delete sealed audit records past their age, some at a time. Their leaves stay, so that every proof still holds."""
+    before = months_before(ports.clock.now(), months=months)
+    return ports.seals.reap(before=before, rows_max=ROWS_MAX)
 
 
 def seal_all(*, holder: str, ports: Ports) -> int:

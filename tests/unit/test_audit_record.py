@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gateway.domain.audit import Action, Record
+from gateway.domain.audit import Action, Record, months_before
 from gateway.domain.calendar import IST
 from tests.support import GSTIN, ORG, START, record
 
@@ -81,3 +81,18 @@ def test_an_action_is_a_subject_and_a_verb(action: Action) -> None:
     subject, verb = action.split(":")
     assert subject.replace("_", "").isalpha()
     assert verb.replace("_", "").isalpha()
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "before"),
+    [
+        ((2026, 11, 20), 72, (2020, 11, 20)),
+        ((2026, 3, 31), 1, (2026, 2, 28)),
+        ((2024, 3, 31), 1, (2024, 2, 29)),
+        ((2026, 1, 15), 1, (2025, 12, 15)),
+        ((2024, 2, 29), 72, (2018, 2, 28)),
+    ],
+)
+def test_months_before(day: tuple[int, int, int], months: int, before: tuple[int, int, int]) -> None:
+    """An age in months ends on the same day, or on the last of a shorter month."""
+    assert months_before(datetime(*day, 12, tzinfo=UTC), months=months) == datetime(*before, 12, tzinfo=UTC)
