@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.domain.lanes import AnyLane
 from gateway.domain.audit import months_before
+from gateway.domain.lanes import AnyLane
 from gateway.services import sealing
 from gateway.services.ports import Ports
 
@@ -69,7 +69,7 @@ def _due_lanes(ports: Ports, at: datetime) -> list[tuple[AnyLane, bool]]:
 
 
 def reap_records(*, months: int, ports: Ports) -> int:
-    """Delete sealed audit records past their age, some at a time. Their leaves stay, so that every proof still holds."""
+    """Delete sealed audit records past their age, some at a time. Their leaves stay, so every proof still holds."""
     before = months_before(ports.clock.now(), months=months)
     return ports.seals.reap(before=before, rows_max=ROWS_MAX)
 
