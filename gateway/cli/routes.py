@@ -97,6 +97,12 @@ def add_route(
     client_secret_file: Annotated[
         Path | None, typer.Option(help="File with the client secret alone; otherwise it is asked for.", exists=True)
     ] = None,
+    portal: Annotated[
+        str, typer.Option(help="The portal's name among its sisters, NIC1 or NIC2: what one made the other then finds.")
+    ] = "",
+    header: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE that a GSP wants on every call; repeat for more. Sealed.")
+    ] = None,
     gstin_per_minute: Annotated[int, typer.Option(min=1, help="Calls a minute for one GSTIN.")] = (
         GSTIN_CALLS_PER_MINUTE
     ),
@@ -129,10 +135,21 @@ def add_route(
             limits={"gstin": _limit(gstin_per_minute), "account": _limit(account_per_minute)},
             relogin_seconds_min=RELOGIN_SECONDS_MIN,
             ewb_base_url=ewb_base_url.rstrip("/"),
+            portal=portal,
+            headers=_headers(header or []),
         )
         access.put_route(route, ports=ports)
         _add_keys(route, keys, ports)
     console.print(f"The route {name} ({environment}) leads to {route.base_url}.", markup=False)
+
+
+def _headers(given: list[str]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in given]
+    if not all(name and equals and name.isascii() and value.isprintable() for name, equals, value in pairs):
+        raise Misconfigured(
+            "header-unreadable", "A header is NAME=VALUE.", help="Write it as --header 'x-gsp-key=…', once for each."
+        )
+    return {name: value for name, _, value in pairs}
 
 
 @route_app.command("limit")

@@ -36,6 +36,9 @@ def add_gstin(
     *,
     environment: EnvironmentOption = Environment.TEST,
     route: Annotated[str | None, typer.Option(help="The way to the portal; needed where there are several.")] = None,
+    other_route: Annotated[
+        list[str] | None, typer.Option(help="Where to go when that is down; repeat for more, in their order.")
+    ] = None,
     organisation: Annotated[str | None, typer.Option(help="Whose taxpayer it is; made if it is new.")] = None,
     user: Annotated[str | None, typer.Option(help="API user name at the portal; asked for if not given.")] = None,
     credentials_file: Annotated[
@@ -62,6 +65,7 @@ def add_gstin(
             org_id=_organisation(organisation, known, ports),
             route=route or (known.route if known is not None else _only_route(environment, ports)),
             reporting_days=days or None,
+            other_routes=tuple(other_route or (known.other_routes if known is not None else ())),
         )
         user_name, password = _login(user, credentials_file)
         access.put_seller(seller, user_name=user_name, password=password, ports=ports)

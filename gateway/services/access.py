@@ -52,31 +52,51 @@ def add_portal_key(*, route: Route, purpose: str, kid: str, pem: str, ports: Por
 
 
 def put_seller(seller: Seller, *, user_name: str, password: str, ports: Ports, actor: str = OPERATOR) -> None:
-    """Set a taxpayer up with its portal login, or change it. Raises Invalid, or Clash when another has the GSTIN."""
+    """Set a taxpayer up with its portal login, or change it. Raises Invalid, or Clash when another has the GSTIN.
+
+    The login is good for all of its routes: NIC's portals share them. One that has another is entered for that route.
+    """
     route = ports.routebook.route(seller.route)
     if not is_gstin(seller.gstin) or (route.enforce_check_digit and not gstin_check_digit_holds(seller.gstin)):
         raise Invalid("gstin-invalid", f"{seller.gstin} is no GSTIN.", help="Check it against the certificate.")
+    for name in (seller.route, *seller.other_routes):
+        _refuse_foreign(ports.routebook.route(name), seller)
+    facts = {
+        "route": seller.route,
+        "other_routes": list(seller.other_routes),
+        "reporting_days": seller.reporting_days,
+    }
+    ports.directory.put_seller(seller, record=_seller_record(Action.GSTIN_ADDED, seller, ports, facts, actor=actor))
+    for name in (seller.route, *seller.other_routes):
+        put_login(seller, name, user_name=user_name, password=password, ports=ports, actor=actor)
+    _wake(seller.environment, seller.gstin, _HELD_FOR_CREDENTIALS, ports)
+
+
+def put_login(
+    seller: Seller, route: str, *, user_name: str, password: str, ports: Ports, actor: str = OPERATOR
+) -> None:
+    """A taxpayer's login on one route, new or replaced."""
+    known = ports.routebook.account(environment=seller.environment, gstin=seller.gstin, route=route)
+    account = PortalAccount(
+        id=known.id if known is not None else ports.ids.new(ACCOUNT_PREFIX),
+        environment=seller.environment,
+        gstin=seller.gstin,
+        route=route,
+        user_name=user_name,
+        password=password,
+        refused_code=None,
+    )
+    record = _seller_record(Action.CREDENTIALS_CHANGED, seller, ports, {"route": route}, actor=actor)
+    ports.routebook.put_account(account, org_id=seller.org_id, record=record)
+
+
+def _refuse_foreign(route: Route, seller: Seller) -> None:
     if route.environment is not seller.environment:
         raise Invalid(
             "route-of-other-environment",
             f"The route {route.name} belongs to the {route.environment} environment.",
             help="Test GSTINs use the sandbox route, live ones never do.",
         )
-    facts = {"route": seller.route, "reporting_days": seller.reporting_days}
-    ports.directory.put_seller(seller, record=_seller_record(Action.GSTIN_ADDED, seller, ports, facts, actor=actor))
-    known = ports.routebook.account(environment=seller.environment, gstin=seller.gstin, route=seller.route)
-    account = PortalAccount(
-        id=known.id if known is not None else ports.ids.new(ACCOUNT_PREFIX),
-        environment=seller.environment,
-        gstin=seller.gstin,
-        route=seller.route,
-        user_name=user_name,
-        password=password,
-        refused_code=None,
-    )
-    record = _seller_record(Action.CREDENTIALS_CHANGED, seller, ports, {"route": seller.route}, actor=actor)
-    ports.routebook.put_account(account, org_id=seller.org_id, record=record)
-    _wake(seller.environment, seller.gstin, _HELD_FOR_CREDENTIALS, ports)
 
 
 def add_client(
