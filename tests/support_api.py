@@ -236,6 +236,7 @@ class Stack:
         *,
         at: datetime = START,
         limiter: Limiter | None = None,
+        transport: httpx.BaseTransport | None = None,
         **settings: Any,
     ) -> None:
         for name in ("mohar.db", "master.key"):
@@ -248,8 +249,8 @@ class Stack:
         self.bell.on_ring = self._answer
         self.idle = False
         self._draining = False
-        transport = in_process.transport(self.sandbox)
-        self.portal = httpx.Client(transport=transport, base_url=ROUTE.base_url)
+        self.portal = httpx.Client(transport=in_process.transport(self.sandbox), base_url=ROUTE.base_url)
+        transport = transport or in_process.transport(self.sandbox)
         self.sender = FakeSender()
         outside = _outside(
             self.clock,
