@@ -113,17 +113,22 @@ def show(
 
 
 def exit_code(answer: Answer) -> int:
-    """What an answer means for a program that called us."""
-    if answer.status in _LATER:
-        return EXIT_TRY_LATER
-    if answer.status == _UNAUTHORISED:
-        return EXIT_MISCONFIGURED
+    """What an answer about an operation means for a program that called us."""
     if not answer.ok:
-        return EXIT_FAILED
+        return refusal_code(answer)
     status = answer.content["status"]
     if answer.status == _ACCEPTED or (status in set(Status) and status not in TERMINAL):
         return EXIT_UNDER_WAY
     return EXIT_FAILED if status in TERMINAL - {Status.SUCCEEDED} else EXIT_DONE
+
+
+def refusal_code(answer: Answer) -> int:
+    """What a refusal means for a program that called us; 0 for what is none."""
+    if answer.status in _LATER:
+        return EXIT_TRY_LATER
+    if answer.status == _UNAUTHORISED:
+        return EXIT_MISCONFIGURED
+    return EXIT_DONE if answer.ok else EXIT_FAILED
 
 
 def _bytes(file: str) -> bytes:
@@ -145,14 +150,15 @@ def _show(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         print_json(answer.content)
     elif not answer.ok:
-        _show_problem(answer)
+        show_problem(answer)
     elif "history" in answer.content or "irn_confirmed" in answer.content:
         _show_operation(answer.content)
     else:
         _show_document(answer.content)
 
 
-def _show_problem(answer: Answer) -> None:
+def show_problem(answer: Answer) -> None:
+    """Print a refusal, for people."""
     content = answer.content
     after = answer.headers.get("retry-after")
     console.print(f"[bold red]{escape(content['code'])}[/] (HTTP {answer.status}): {escape(content['detail'])}")
@@ -161,12 +167,12 @@ def _show_problem(answer: Answer) -> None:
     else:
         console.print(Padding(escape(content["help"]), _INDENT))
     rows = {"portal code": content.get("portal_code"), "operation": content.get("operation_id")}
-    _show_rows(rows | {"try again": f"after {after} s" if after else None})
+    show_rows(rows | {"try again": f"after {after} s" if after else None})
 
 
 def _show_document(content: Mapping[str, Any]) -> None:
     rows = {"document": _identity(content["document"]), "status": content["status"], "operation": content.get("id")}
-    _show_rows(_registration(content) | rows)
+    show_rows(_registration(content) | rows)
 
 
 def _show_operation(content: Mapping[str, Any]) -> None:
@@ -184,7 +190,7 @@ def _show_operation(content: Mapping[str, Any]) -> None:
         "portal says": content.get("portal_message"),
         "advice": content.get("advice"),
     }
-    _show_rows(rows)
+    show_rows(rows)
     if "history" in content:
         names = ("number", "began_at", "meaning", "portal_code", "message")
         tries = [["" if each[name] is None else str(each[name]) for name in names] for each in content["history"]]
@@ -204,7 +210,7 @@ def _registration(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show_rows(rows: Mapping[str, Any]) -> None:
+def show_rows(rows: Mapping[str, Any]) -> None:
     """Labels and values; what is not known is left out."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=_LABEL_COLUMNS, style="bold")

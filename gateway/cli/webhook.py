@@ -1,4 +1,4 @@
-"""`mohar webhook`: events received, verified and printed on this machine, for development."""
+"""`mohar webhook listen`: events received, verified and printed on this machine, for development."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli import interrupts
+from gateway.cli import endpoints, interrupts
 from gateway.cli.listening import VERIFIED_STATUS, Message, listening
 from gateway.cli.output import JsonOption, console
 from gateway.errors import Misconfigured
@@ -31,7 +31,8 @@ SecretOption = Annotated[
 
 def install(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(name="webhook", help="Webhooks: receive events.", no_args_is_help=True)
+    group = typer.Typer(name="webhook", help="Webhooks: who is sent events.", no_args_is_help=True)
+    endpoints.install(group)
     group.command()(listen)
     group.callback()(_nothing)
     app.add_typer(group)
@@ -73,7 +74,7 @@ def listen(
 
 
 def _nothing() -> None:
-    """Webhooks: receive events."""
+    """Webhooks: who is sent events."""
 
 
 def _look_at(secret: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 
 from gateway import cli
 from gateway.cli import demo, paper, scenes
+from gateway.cli.listening import Message, listening
 from gateway.cli.remote import Credentials, Gateway
 from gateway.cli.scenes import Result, Scene
 from gateway.cli.steps import Steps
@@ -244,6 +246,35 @@ def test_a_refusal_is_told_with_the_portals_code(mohar: Mohar, folder: Path, cre
         credentials,
     )
     assert told.code == 1
+
+
+def test_a_webhook_is_added_listed_and_tried(mohar: Mohar, credentials: Path) -> None:
+    """The secret is printed once; a sample that nobody takes fails the command, one that is verified does not."""
+    named = ("--credentials", credentials)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/"
+    made = mohar("webhook", "add", url, "--name", "erp", "--type", "irn.generated", *named, "--json")
+    assert (made.code, made.json["types"]) == (0, ["irn.generated"])
+    alone = mohar("webhook", "send-test", made.json["id"], *named)
+    assert (alone.code, "failed" in alone.out, "connect" in alone.out) == (1, True, True)
+    told: list[Message] = []
+    with listening(made.json["secret"], port=port, clock=SystemClock(), tell=told.append):
+        tried = mohar("webhook", "send-test", made.json["id"], *named, "--json")
+    assert (tried.code, tried.json["verdict"]) == (0, "delivered")
+    assert [(each.id, each.complaint) for each in told] == [(tried.json["event_id"], None)]
+    listed = mohar("webhook", "list", *named)
+    assert (listed.code, made.json["id"] in listed.out, made.json["secret"] in listed.out) == (0, True, False)
+    shown = mohar("webhook", "add", url, *named)
+    assert (shown.code, shown.out.count("whsec_")) == (0, 1)
+
+
+def test_a_webhook_that_is_refused_is_told_of(mohar: Mohar, credentials: Path) -> None:
+    """An address that is not for webhooks, an unknown id: exit code 1 and what to do."""
+    refused = mohar("webhook", "add", "https://10.0.0.1/", "--credentials", credentials)
+    assert (refused.code, "webhook-" in refused.out) == (1, True)
+    unknown = mohar("webhook", "send-test", "whk_" + "0" * 26, "--credentials", credentials, "--json")
+    assert (unknown.code, unknown.json["code"]) == (1, "webhook-unknown")
 
 
 def test_faults_are_told_as_a_table(mohar: Mohar, folder: Path, credentials: Path) -> None:

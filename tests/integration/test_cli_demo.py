@@ -101,8 +101,19 @@ def test_every_step_is_shown(shown: Demo) -> None:
     """From the token to the acknowledgement, in this order, with what belongs to each."""
     steps = re.findall(r"^[✓✗] ([\w -]{11}) ", shown.text, re.MULTILINE)
     assert [step.strip() for step in steps] == [
-        *("stack", "token", "document", "validation", "predicted", "accepted", "attempt 1", "answer", "signatures"),
-        *("IRN", "AckNo", "e-way bill", "answered", "replay", "refused"),
+        *(
+            "stack",
+            "token",
+            "webhook",
+            "document",
+            "validation",
+            "predicted",
+            "accepted",
+            "attempt 1",
+            "answer",
+            "signatures",
+        ),
+        *("IRN", "AckNo", "e-way bill", "answered", "event", "replay", "refused"),
     ]
     assert "login and generate: registered, a definite success" in shown.text
     irns = re.findall(r"^✓ (?:predicted|IRN) +([0-9a-f]{64})\s*$", shown.text, re.MULTILINE)
