@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
+from gateway.domain.kinds import KINDS
 from gateway.domain.lifecycle import TOO_LATE_CODE
+from gateway.domain.operations import Operation
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp.exchange import Exchange
 from gateway.irp.protocols import PROTOCOLS
 from gateway.irp.signatures import KeyStore
 from gateway.irp.talk import Talk
 from gateway.ports import Attempt, Clock
+
+SKEW_SECONDS_MAX: Final = 60
+"""Between the portal's clock and ours: half of the margin before a window closes."""
 
 
 class PortalConversation:
@@ -23,12 +30,15 @@ class PortalConversation:
         self._clock = clock
 
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
-        """See `ports.Conversation`. Nothing is sent past its legal deadline, whatever it waited for."""
-        deadline = attempt.operation.deadline_at
-        if deadline is not None and self._clock.now() >= deadline:
+        """See `ports.Conversation`. Nothing is sent past its legal deadline, whatever it waited for.
+
+        The portal's clock decides, where it has told its time; where the two are far apart, nobody can say when a
+        window closes, and what has one waits for an operator to set ours.
+        """
+        untimely = self._untimely(attempt.operation)
+        if untimely is not None:
             self._exchange.dismiss_permits()
-            message = "The legal time for it was over before it could be sent."
-            return Outcome(meaning=Meaning.TOO_LATE, code=TOO_LATE_CODE, message=message)
+            return untimely
         told = PROTOCOLS[attempt.operation.kind].call(self._talk(attempt, keep_lease))
         return replace(told, errors_told=self._exchange.errors_told)
 
@@ -38,6 +48,18 @@ class PortalConversation:
         if found.meaning is not Meaning.ABSENT or not attempt.operation.may_send:
             self._exchange.dismiss_permits()  # it is not sent now
         return replace(found, errors_told=self._exchange.errors_told)
+
+    def _untimely(self, operation: Operation) -> Outcome | None:
+        if operation.deadline_at is None:
+            return None
+        skew = self._exchange.skew_seconds() or 0.0
+        if abs(skew) > SKEW_SECONDS_MAX and KINDS[operation.kind].window is not None:
+            message = f"The portal's clock and ours differ by {skew:.0f} s: set ours, or the window may be missed."
+            return Outcome(meaning=Meaning.UNREACHED, code="clocks-apart", message=message, retry_after_seconds=60)
+        if self._clock.now() + timedelta(seconds=skew) < operation.deadline_at:
+            return None
+        message = "The legal time for it was over before it could be sent."
+        return Outcome(meaning=Meaning.TOO_LATE, code=TOO_LATE_CODE, message=message)
 
     def _talk(self, attempt: Attempt, keep_lease: Callable[[], None]) -> Talk:
         return Talk(

@@ -37,6 +37,10 @@ class Exchange:
         self._wire = wire
         self._permits = permits
 
+    def skew_seconds(self) -> float | None:
+        """By how much the portal's clock is ahead of ours; None while nothing is known of it."""
+        return self._wire.skew_seconds(self.route.base_url)
+
     def ask(
         self,
         endpoint: Endpoint,
