@@ -35,7 +35,7 @@ class PortalConversation:
         The portal's clock decides, where it has told its time; where the two are far apart, nobody can say when a
         window closes, and what has one waits for an operator to set ours.
         """
-        untimely = self._untimely(attempt.operation)
+        untimely = self._untimely(attempt.operation, keep_lease)
         if untimely is not None:
             self._exchange.dismiss_permits()
             return untimely
@@ -49,11 +49,15 @@ class PortalConversation:
             self._exchange.dismiss_permits()  # it is not sent now
         return replace(found, errors_told=self._exchange.errors_told)
 
-    def _untimely(self, operation: Operation) -> Outcome | None:
+    def _untimely(self, operation: Operation, keep_lease: Callable[[], None]) -> Outcome | None:
         if operation.deadline_at is None:
             return None
+        has_window = KINDS[operation.kind].window is not None
+        if has_window and abs(self._exchange.skew_seconds() or 0.0) > SKEW_SECONDS_MAX:
+            keep_lease()
+            self._exchange.ask_time()  # one of the two may have been set since
         skew = self._exchange.skew_seconds() or 0.0
-        if abs(skew) > SKEW_SECONDS_MAX and KINDS[operation.kind].window is not None:
+        if has_window and abs(skew) > SKEW_SECONDS_MAX:
             message = f"The portal's clock and ours differ by {skew:.0f} s: set ours, or the window may be missed."
             return Outcome(meaning=Meaning.UNREACHED, code="clocks-apart", message=message, retry_after_seconds=60)
         if self._clock.now() + timedelta(seconds=skew) < operation.deadline_at:

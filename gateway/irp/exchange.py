@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -40,6 +41,12 @@ class Exchange:
     def skew_seconds(self) -> float | None:
         """By how much the portal's clock is ahead of ours; None while nothing is known of it."""
         return self._wire.skew_seconds(self.route.base_url)
+
+    def ask_time(self) -> None:
+        """Read the portal's clock anew, from the answer to a sign of life, which takes no session and no permit."""
+        with contextlib.suppress(UnreachedError, LostError):  # then what was known before still stands
+            url = endpoints.url(self.route, endpoints.HEARTBEAT)
+            self._wire.send("GET", url, headers=endpoints.headers(self.route), params={}, body=None)
 
     def ask(
         self,

@@ -60,9 +60,6 @@ class Ledger(Protocol):
     ) -> Operation | None:
         """The operation that holds a number, registered or still under way."""
 
-    def operation_of_irn(self, *, environment: Environment, gstin: str, irn: str) -> Operation | None:
-        """The latest operation whose (predicted) IRN this is."""
-
     def home_of(self, operation: Operation) -> str | None:
         """The route by which the IRN or e-way bill that an operation is about was made; None when we do not know."""
 

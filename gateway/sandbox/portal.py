@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,12 +115,9 @@ class Sandbox:
         """Serve one request. Raises nothing that a request can cause."""
         with self._lock:
             self._land(until=self._time.now())
-            if request.path.startswith("/_"):
-                return self._pages.serve(request)
-            target = _target(request)
-            if target is None:
-                return Reply(status=404, headers=TEXT_TYPE, body=b"There is no such call.")
-            return self._call(request, target)
+            reply = self._served(request)
+            date = format_datetime(self._time.now(), usegmt=True)  # RFC 9110, 6.6.1
+            return replace(reply, headers=(*reply.headers, ("date", date)))
 
     def configure(self, **members: Any) -> None:
         """The members of `POST /_control`, for callers in process. Raises ControlError."""
@@ -130,6 +128,14 @@ class Sandbox:
     def now(self) -> datetime:
         """The portal's own time, in UTC."""
         return self._time.now()
+
+    def _served(self, request: Request) -> Reply:
+        if request.path.startswith("/_"):
+            return self._pages.serve(request)
+        target = _target(request)
+        if target is None:
+            return Reply(status=404, headers=TEXT_TYPE, body=b"There is no such call.")
+        return self._call(request, target)
 
     def _call(self, request: Request, target: _Target) -> Reply:
         """Log a call, let limits and faults have their say, and serve it as far as they leave it alone."""

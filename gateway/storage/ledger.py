@@ -58,18 +58,6 @@ class SqlLedger:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else read_operation(row)
 
-    def operation_of_irn(self, *, environment: Environment, gstin: str, irn: str) -> Operation | None:
-        """See `ports.Ledger`."""
-        query = (
-            select(*operation_columns)
-            .where(operations.c.environment == environment.value, operations.c.irn == irn, operations.c.gstin == gstin)
-            .order_by(operations.c.created_at.desc())
-            .limit(1)
-        )
-        with self._database.read() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else read_operation(row)
-
     def notes_of(self, held: Document) -> Sequence[Relative]:
         """See `ports.Ledger`."""
         query = (

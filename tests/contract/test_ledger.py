@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +11,10 @@ import pytest
 
 from gateway.domain.operations import Environment, Operation, Status
 from gateway.domain.outcomes import EwayBill, Meaning
-from gateway.domain.settlement import Event
 from gateway.ports import Document
 from gateway.storage.tables import documents
 from tests.contract.storage_kit import Storage
-from tests.support import CLIENT, GSTIN, ORG, OTHER_GSTIN, START, new_operation, registration
+from tests.support import GSTIN, ORG, OTHER_GSTIN, START, new_operation, registration
 
 NEW = new_operation()
 IRN = NEW.irn
@@ -67,10 +66,6 @@ def test_another_sees_nothing_of_it(storage: Storage, changes: dict[str, Any]) -
     """A document is its seller's, in its environment."""
     registered(storage)
     assert by_irn(storage, **changes) is None
-    assert (
-        storage.ledger.operation_of_irn(**{"environment": Environment.TEST, "gstin": GSTIN, "irn": IRN} | changes)
-        is None
-    )
 
 
 @pytest.mark.parametrize("meaning", [each for each in Meaning if each not in (Meaning.REGISTERED, Meaning.CONFLICT)])
@@ -185,15 +180,3 @@ def test_a_released_number_has_no_holder(storage: Storage) -> None:
     assert storage.ledger.operation_on(**NUMBER) == second
     held = storage.settle(storage.begin(), Meaning.CONFLICT)
     assert storage.ledger.operation_on(**NUMBER) == held
-
-
-def test_the_latest_operation_of_an_irn_is_found(storage: Storage) -> None:
-    """Of several on one number, whose IRN is the same, the last one counts, ended or not."""
-    first = storage.accept()
-    wanted: dict[str, Any] = {"environment": Environment.TEST, "gstin": GSTIN, "irn": IRN}
-    assert storage.ledger.operation_of_irn(**wanted) == first
-    withdrawn = storage.upkeep.close(first.id, Event.WITHDRAWN, actor=CLIENT, at=START)
-    assert storage.ledger.operation_of_irn(**wanted) == withdrawn
-    storage.clock.step(seconds=1)
-    second = storage.accept(replace(NEW, id="op_2", doc_date=date(2026, 11, 12)))
-    assert storage.ledger.operation_of_irn(**wanted) == second

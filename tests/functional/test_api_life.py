@@ -151,6 +151,36 @@ def test_a_window_that_closes_while_it_waits_is_told(stack: Stack) -> None:
     assert "cancel" not in stack.calls()
 
 
+@pytest.mark.parametrize("ahead", [-90, 90])
+def test_a_cancellation_waits_for_clocks_that_agree(stack: Stack, ahead: int) -> None:
+    """While the portal's clock is over a minute off, nothing with a window goes out; once it is set, all goes on."""
+    stack.sandbox.configure(now=(stack.clock.now() + timedelta(seconds=ahead)).isoformat())
+    irn = registered(stack)
+    waiting = cancel(stack, irn, headers=ASYNC).headers["location"]
+    stack.later(seconds=61)
+    stack.drain()
+    found = stack.get(waiting).json()
+    assert (found["status"], found["portal_code"]) == ("queued", "clocks-apart")
+    assert "cancel" not in stack.calls()
+    stack.sandbox.configure(now=stack.clock.now().isoformat())
+    stack.later(seconds=61)
+    stack.drain()
+    assert stack.get(waiting).json()["status"] == "succeeded"
+
+
+def test_the_portals_clock_closes_the_window(stack: Stack) -> None:
+    """Ours is half a minute slow: what looks just in time to us is too late at the portal, and is not sent."""
+    irn = registered(stack)
+    stack.idle = True
+    waiting = cancel(stack, irn, headers=ASYNC).headers["location"]
+    stack.sandbox.configure(now=(stack.clock.now() + timedelta(seconds=40)).isoformat())
+    stack.get(f"/gstins/{SELLER}?refresh=true")
+    stack.clock.step(hours=23, minutes=57, seconds=30)
+    stack.drain()
+    assert stack.get(waiting).json()["status"] == "expired"
+    assert "cancel" not in stack.calls()
+
+
 def test_a_cancellation_waits_for_an_unknown_registration(stack: Stack) -> None:
     """While nobody knows whether it is registered it is not sent; once that is known it goes on by itself."""
     stack.strike("drop_after")

@@ -33,6 +33,9 @@ class Line:
         """See Exchange."""
         return self._skew
 
+    def ask_time(self) -> None:
+        """See Exchange."""
+
     def dismiss_permits(self) -> None:
         """See Exchange."""
 
