@@ -37,6 +37,8 @@ _SHOWN_CHARACTERS_MAX: Final = 40
 
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _BRACES_AS_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+_BEFORE_VALUES: Final = (b",", b"[", b"{")
+_NO_SEPARATOR: Final = bytes(set(range(256)) - set(b',[{"'))
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _STRINGS: Final = re.compile(rb'(?:"[^"]*+(?:"|\Z))++')
 _SURROGATE_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
@@ -60,15 +62,18 @@ class JsonFault(ValueError):
         self.at = at
 
 
-def read(raw: bytes) -> Any:
+def read(raw: bytes, *, values_max: int | None = None) -> Any:
     """The value that the bytes say: int for whole numbers, Decimal (digits kept) for all others, never a float.
 
+    `values_max` bounds the values and containers, which cost far more than their bytes: for texts of strangers.
     Raises JsonFault for whatever is not strict JSON, and nothing else.
     """
     text = _decoded(raw)
     escapes = b"\\" in raw
     plain = raw.replace(b"\\\\", b"__").replace(b'\\"', b"__") if escapes else raw
     _refuse_depth(plain)
+    if values_max is not None:
+        _refuse_many(plain, values_max=values_max)
     if escapes:
         _refuse_escapes(plain)
     try:
@@ -116,6 +121,22 @@ def _refuse_depth(plain: bytes) -> None:
             "json-too-deep",
             f"Objects and arrays are nested more than {DEPTH_MAX} deep.",
             help="Send the document in its own shape, without wrapping.",
+        )
+
+
+def _refuse_many(plain: bytes, *, values_max: int) -> None:
+    """Refuse too many values before any is made. `plain` has no escaped quotes.
+
+    Each value follows a comma or an opening bracket. Those within strings are only told apart where there are so many.
+    """
+    if sum(map(plain.count, _BEFORE_VALUES)) <= values_max:
+        return
+    marks = plain.translate(None, _NO_SEPARATOR).replace(b'""', b"")
+    if sum(map(len, marks.split(b'"')[::2])) > values_max:
+        raise JsonFault(
+            "json-too-many-values",
+            f"The text has more than {values_max} values.",
+            help="Send one document per request; one of 1,000 lines with every member has some 45,000.",
         )
 
 

@@ -142,6 +142,23 @@ def test_bombs_are_refused_cheaply(bomb: bytes, code: str) -> None:
     assert len(refusal.value.message) < 200
 
 
+@pytest.mark.parametrize(
+    ("raw", "count"),
+    [
+        (b'["a,b", "c", [], {"d,[{": "\\",,,"}]', 6),
+        (b'{"a": {"b": [1, 2, {}]}}', 6),
+        (b'["' + b",{[" * 99 + b'"]', 1),
+    ],
+    ids=["commas in strings", "nested", "one string"],
+)
+def test_values_are_counted_and_what_stands_in_strings_is_not(raw: bytes, count: int) -> None:
+    """A text with as many values and containers as are allowed is read, and refused where one fewer is allowed."""
+    assert read(raw, values_max=count) == read(raw)
+    with pytest.raises(JsonFault) as refusal:
+        read(raw, values_max=count - 1)
+    assert refusal.value.code == "json-too-many-values"
+
+
 def test_the_place_is_not_looked_for_in_a_hostile_size() -> None:
     """Above the size of any document a wrong number is refused without its place, because looking costs a reading."""
     raw = b"[NaN" + b" " * strict_json.PLACED_CHARACTERS_MAX + b"]"
