@@ -79,7 +79,7 @@ def test_what_it_loses_is_found(stack: Stack, kind: str) -> None:
 def test_a_throttle_is_waited_out(stack: Stack) -> None:
     """Nothing is lost and nothing is refused for it."""
     stack.strike("throttle", retry_after_seconds=5)
-    assert stack.post(document()).status_code == 202
+    assert stack.post(document(), headers={"Prefer": "respond-async"}).status_code == 202
     stack.later(seconds=10)
     stack.later(seconds=60)
     assert stack.post(document()).json()["status"] == "succeeded"
