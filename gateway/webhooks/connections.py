@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from gateway.ports import Clock
@@ -59,7 +60,7 @@ class Connections:
     def __init__(self, clock: Clock, *, connect: Connect | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
         self._connect = connect or connect_tcp
-        self._tls = tls or tls_context()
+        self._tls = tls or _usual_tls()
         self._lock = threading.Lock()
         self._idle: deque[Connection] = deque()
 
@@ -152,6 +153,12 @@ def tls_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+@cache
+def _usual_tls() -> ssl.SSLContext:
+    """One for the process: to read what the operating system trusts takes 20 ms."""
+    return tls_context()
 
 
 def _leads(connection: Connection, way: Way) -> bool:
