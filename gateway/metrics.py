@@ -100,13 +100,6 @@ MEASURES: Final = (
         process="sweeper",
         help="What sweeps found: leases, expired, rung, reaped, sealed.",
     ),
-    Measure(
-        name="mohar_invariant_violations",
-        kind=Gauge,
-        labels=("invariant",),
-        process="sweeper",
-        help="Rows that contradict an invariant (`mohar invariants`). Alarm above 0.",
-    ),
 )
 
 
