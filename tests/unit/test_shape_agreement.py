@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -95,19 +96,24 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)  # a shared machine may stall one example
-@given(CHANGES)
-def test_both_validators_give_the_same_verdict(changes: list[tuple[tuple[str | int, ...], str, Any]]) -> None:
+@pytest.mark.parametrize("examples", [300, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_both_validators_give_the_same_verdict(examples: int) -> None:
     """However a right document is changed, the compiled validator, a plain one and ours agree on it."""
-    of = copy.deepcopy(FULL)
-    for way, what, value in changes:
-        change(of, way=way, what=what, value=value)
-    with localcontext(prec=NUMBER_DIGITS_MAX):
-        verdict = INDEPENDENT.is_valid(of)
-    faults = shape.check(of)
-    assert COMPILED.is_valid(of) is verdict
-    assert (faults == []) is verdict
-    assert all(each.message.endswith(".") and each.help.endswith((".", "?")) for each in faults)
+
+    @settings(max_examples=examples, deadline=None)  # a shared machine may stall one example
+    @given(CHANGES)
+    def agree(changes: list[tuple[tuple[str | int, ...], str, Any]]) -> None:
+        of = copy.deepcopy(FULL)
+        for way, what, value in changes:
+            change(of, way=way, what=what, value=value)
+        with localcontext(prec=NUMBER_DIGITS_MAX):
+            verdict = INDEPENDENT.is_valid(of)
+        faults = shape.check(of)
+        assert COMPILED.is_valid(of) is verdict
+        assert (faults == []) is verdict
+        assert all(each.message.endswith(".") and each.help.endswith((".", "?")) for each in faults)
+
+    agree()
 
 
 def change(of: Any, *, way: tuple[str | int, ...], what: str, value: Any) -> None:
