@@ -19,13 +19,14 @@ from gateway.auth.assertions import ClientAssertions
 from gateway.auth.bodies import BodyCipher
 from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.secrets import ClientSecrets
-from gateway.auth.tokens import AccessTokens, SigningKeys, new_signing_key
+from gateway.auth.tokens import stored_tokens
 from gateway.auth.vault import MasterKeyFile, MasterKeyVault, read_master_keys, read_pepper
 from gateway.domain.token_bucket import Shares
 from gateway.errors import Misconfigured
 from gateway.irp.enquiries import IrpEnquiries
 from gateway.irp.portals import IrpPortals
 from gateway.irp.session import Sessions
+from gateway.irp.verification import TokenVerifier
 from gateway.irp.wire import Wire
 from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
@@ -39,7 +40,6 @@ from gateway.ports import (
     Bell,
     ClientLimits,
     Clock,
-    Directory,
     Health,
     Ids,
     Limiter,
@@ -48,8 +48,8 @@ from gateway.ports import (
     Survey,
     Vault,
     Work,
-    token_key_context,
 )
+from gateway.ports.verifying import Verifier
 from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
@@ -184,6 +184,12 @@ class Wiring:
         """Secrets that sign events."""
         return SigningSecrets(self.ids.random_bytes)
 
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Examines tokens. Needs the database alone, and the master key: no Redis."""
+        routebook = SqlRoutebook(self.database, self._vault(), self.ids, self.clock.monotonic)
+        return TokenVerifier(routebook=routebook, monotonic=self.clock.monotonic)
+
     def patient_redis(self) -> Redis:
         """A connection of its own for an RQ worker, which waits on it for jobs."""
         return Redis.from_url(self._redis_url())
@@ -211,7 +217,7 @@ class Wiring:
             ids=self.ids,
             vault=vault,
             secrets=ClientSecrets(self._pepper(), self.ids.random_bytes),
-            tokens=self._tokens(directory, vault),
+            tokens=stored_tokens(directory, vault, issuer=self.settings.token_issuer, ids=self.ids, clock=self.clock),
             assertions=ClientAssertions(issuer=self.settings.token_issuer),
             intake=SqlIntake(self.database, self.ids),
             work=self._metered_work(),
@@ -228,6 +234,7 @@ class Wiring:
             sealed_log=SqlSealedLog(self.database),
             portals=portals,
             enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock, budget=budget),
+            verifier=self.verifier,
             limiter=limiter,
             budget=budget,
             clients=self._client_limits(),
@@ -379,19 +386,3 @@ class Wiring:
     def _pepper(self) -> bytes:
         """Derived from the oldest master key, which stays for as long as anything depends on it."""
         return _PEPPER_CONTEXT + read_pepper(self.settings.master_keys)
-
-    def _tokens(self, directory: Directory, vault: Vault) -> AccessTokens:
-        """The signer of access tokens, with a first key if there is none."""
-        if not directory.token_keys():
-            kid = self.ids.new("")
-            private, public = new_signing_key()
-            sealed = vault.seal(private, context=token_key_context(kid))
-            directory.add_token_key(kid=kid, private_sealed=sealed, public_pem=public, at=self.clock.now())
-
-        def present() -> SigningKeys:
-            keys = directory.token_keys(at=self.clock.now())
-            kid, sealed, _ = keys[0]
-            private = vault.open(sealed, context=token_key_context(kid))
-            return SigningKeys(kid, private, {key[0]: key[2] for key in keys})
-
-        return AccessTokens(issuer=self.settings.token_issuer, keys=present, monotonic=self.clock.monotonic)

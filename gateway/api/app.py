@@ -27,6 +27,7 @@ from gateway.api import (
     road,
     taxpayers,
     validation,
+    verifying,
     webhooks,
 )
 from gateway.api import measures as measures_of_process
@@ -40,6 +41,7 @@ _CALLS: Final = (
     oauth,
     documents,
     validation,
+    verifying,
     cancellations,
     road,
     ewaybills,

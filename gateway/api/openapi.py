@@ -27,7 +27,7 @@ OPENAPI_VERSION: Final = "3.1.0"
 """The first whose schemas are JSON Schema proper, as INV-01 is."""
 DOCUMENT_SCHEMA: Final = ("inv-01", "1.1.json")
 FILE: Final = "openapi.json"
-COMPONENTS: Final = ("components.json", "components-road.json")
+COMPONENTS: Final = ("components.json", "components-road.json", "components-truth.json")
 """What the calls name: all but the forms of e-way bills on the road, and those."""
 
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from gateway.domain.operations import Environment
 from gateway.errors import Unauthorised
-from gateway.ports import Claims
+from gateway.ports import Claims, Clock, Directory, Ids, Vault, token_key_context
 
 TOKEN_BYTES_MAX: Final = 4096
 """Longer ones are not ours; no time is spent on them."""
@@ -131,6 +131,23 @@ class AccessTokens:
         if now - self._ring.read_at >= age_seconds_max:
             self._ring = _Ring(self._read(), read_at=now)
         return self._ring
+
+
+def stored_tokens(directory: Directory, vault: Vault, *, issuer: str, ids: Ids, clock: Clock) -> AccessTokens:
+    """The signer of access tokens by the keys that are stored, with a first one if there is none."""
+    if not directory.token_keys():
+        kid = ids.new("")
+        private, public = new_signing_key()
+        sealed = vault.seal(private, context=token_key_context(kid))
+        directory.add_token_key(kid=kid, private_sealed=sealed, public_pem=public, at=clock.now())
+
+    def present() -> SigningKeys:
+        keys = directory.token_keys(at=clock.now())
+        kid, sealed, _ = keys[0]
+        private = vault.open(sealed, context=token_key_context(kid))
+        return SigningKeys(kid, private, {key[0]: key[2] for key in keys})
+
+    return AccessTokens(issuer=issuer, keys=present, monotonic=clock.monotonic)
 
 
 class _Ring:

@@ -28,6 +28,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "calls": ("irn", "operation"),
     "webhook": ("webhook",),
     "validate": ("validate",),
+    "verify": ("verify",),
     "doctor": ("doctor",),
     "audit": ("audit",),
     "backup": ("backup", "restore"),

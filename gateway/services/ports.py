@@ -38,6 +38,7 @@ from gateway.ports import (
 )
 from gateway.ports.bills import Bills
 from gateway.ports.evidence import SealedLog, Sealer, Seals
+from gateway.ports.verifying import Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Ports:
     sealed_log: SealedLog
     portals: Portals
     enquiries: Enquiries
+    verifier: Verifier
     limiter: Limiter
     budget: ErrorBudget
     clients: ClientLimits
