@@ -52,6 +52,9 @@ class Ledger(Protocol):
     def by_irn(self, *, environment: Environment, gstin: str, irn: str) -> Document | None:
         """One document of a seller."""
 
+    def is_anothers(self, irn: str, *, environment: Environment, gstin: str) -> bool:
+        """Whether the ledger has a document of another seller under an IRN, which is one seller's alone."""
+
     def by_operation(self, operation_id: str) -> Document | None:
         """The document that an operation ended in."""
 

@@ -68,6 +68,8 @@ def by_irn(irn: str, principal: Principal, *, ports: Ports) -> Found:
     under_way = registering(irn, principal, ports=ports)
     if under_way is not None:
         return Found(operation=under_way)
+    if ports.ledger.is_anothers(irn, environment=principal.environment, gstin=principal.gstin):
+        raise _unknown()
     seller = _asking(principal, ports)
     return _read_back(ports.enquiries.read_back(seller, irn=irn), irn, seller, principal, ports)
 
@@ -145,11 +147,7 @@ def _read_back(
 ) -> Found:
     """What the portal gave back, kept at once: it forgets a document after two days. No operation is made of it."""
     if registered is None or registered.seller_gstin != principal.gstin:
-        raise Absent(
-            "document-unknown",
-            "Neither the gateway nor the portal has such a document of this seller.",
-            help="Check the number, the type and the date; the portal gives a document back for two days only.",
-        )
+        raise _unknown()
     at = ports.clock.now()
     ports.ledger.take_over(registered, environment=seller.environment, org_id=seller.org_id, at=at)
     record = Record(
@@ -168,3 +166,11 @@ def _read_back(
     if held is None:
         raise RuntimeError(f"{registered.irn} was taken over and is not in the ledger")
     return Found(document=held)
+
+
+def _unknown() -> Absent:
+    return Absent(
+        "document-unknown",
+        "Neither the gateway nor the portal has such a document of this seller.",
+        help="Check the number, the type and the date; the portal gives a document back for two days only.",
+    )

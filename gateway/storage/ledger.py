@@ -35,6 +35,13 @@ class SqlLedger:
             documents.c.environment == environment.value, documents.c.irn == irn, documents.c.gstin == gstin
         )
 
+    def is_anothers(self, irn: str, *, environment: Environment, gstin: str) -> bool:
+        """See `ports.Ledger`."""
+        query = select(documents.c.gstin).where(documents.c.environment == environment.value, documents.c.irn == irn)
+        with self._database.read() as connection:
+            holder = connection.execute(query).scalar_one_or_none()
+        return holder not in (None, gstin)
+
     def by_operation(self, operation_id: str) -> Document | None:
         """See `ports.Ledger`."""
         return self._document(documents.c.operation_id == operation_id)
