@@ -308,6 +308,7 @@ CASES: Final[Mapping[str, Sequence[Case]]] = {
     "get_qr_png": [_of("irn", Owner.irn)],
     "get_qr_svg": [_of("irn", Owner.irn)],
     "validate_document": [Case(make=lambda o: Call(body=o.invoice()), stranger=200)],
+    "verify_token": [Case(make=lambda _: Call(body={"token": "not.a.token"}), stranger=200)],
     "cancel_document": [_of("irn", Owner.irn, WITHDRAWAL)],
     "reverse_document": [_of("irn", Owner.irn, WITHDRAWAL)],
     "list_eway_bills": [_list(Owner.bill)],
@@ -321,6 +322,7 @@ CASES: Final[Mapping[str, Sequence[Case]]] = {
             own=201,
             stranger=422,
             asks=frozenset({"ewb_consolidate", "ewb_login"}),
+            writes=frozenset({"operations", "attempts", "blobs", "lanes", "events", "feeds"}),
             writes=frozenset({"attempts", "blobs", "events", "feeds", "lanes", "operations"}),
             why=TRIPS,
         )
