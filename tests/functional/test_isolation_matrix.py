@@ -161,8 +161,8 @@ def tenants(tmp_path_factory: pytest.TempPathFactory, blueprint: Blueprint) -> I
 def cases(operation: Operation) -> list[Case]:
     """The rows of an operation in the table."""
     assert operation.id in CASES, (
-        f"{operation.method} {operation.path} is new: give {operation.id} a row in CASES of tests/support_matrix.py that "
-        "makes an object of the owner and says what a stranger gets"
+        f"{operation.method} {operation.path} is new: give {operation.id} a row in CASES of tests/support_matrix.py "
+        "that makes an object of the owner and says what a stranger gets"
     )
     return list(CASES[operation.id])
 
