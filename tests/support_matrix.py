@@ -17,7 +17,7 @@ from jwt.algorithms import OKPAlgorithm
 from gateway.domain.operations import Environment
 from gateway.sandbox import master
 from gateway.sandbox.eway_visitor import EwayVisitor
-from gateway.services import access, administration, sweeping
+from gateway.services import access, sweeping
 from gateway.services.administration import Manager
 from gateway.services.principal import ALL_SCOPES, Scope
 from tests.support_api import PASSWORD, SELLER, STRANGER, USER, Stack, add_seller, document, written
@@ -323,7 +323,6 @@ CASES: Final[Mapping[str, Sequence[Case]]] = {
             stranger=422,
             asks=frozenset({"ewb_consolidate", "ewb_login"}),
             writes=frozenset({"operations", "attempts", "blobs", "lanes", "events", "feeds"}),
-            writes=frozenset({"attempts", "blobs", "events", "feeds", "lanes", "operations"}),
             why=TRIPS,
         )
     ],
@@ -347,7 +346,7 @@ CASES: Final[Mapping[str, Sequence[Case]]] = {
     ],
     "add_webhook": [
         Case(
-            make=lambda o: Call(body={"url": "https://owner.example/hook", "gstins": [SELLER]}),
+            make=lambda _: Call(body={"url": "https://owner.example/hook", "gstins": [SELLER]}),
             own=201,
             stranger=403,
             shared=True,

@@ -193,10 +193,10 @@ def test_only_its_owner_gets_at_an_object(tenants: Tenants, operation: Operation
     """
     for case in cases(operation):
         call = prepared(operation, case, tenants.owner)
-        _refused_without_a_trace(tenants, operation, call, {}, 401, "token-missing")
-        _refused_without_a_trace(tenants, operation, call, tenants.revoked, 401, "api-key-invalid")
+        _refused_without_a_trace(tenants, operation, call, {}, told=(401, "token-missing"))
+        _refused_without_a_trace(tenants, operation, call, tenants.revoked, told=(401, "api-key-invalid"))
         for who in tenants.narrow(operation, case, enough=False):
-            _refused_without_a_trace(tenants, operation, call, who, 403, "scope-missing")
+            _refused_without_a_trace(tenants, operation, call, who, told=(403, "scope-missing"))
         for who in (tenants.stranger, *(() if case.shared else (tenants.sister,))):
             _unmet(tenants, operation, call, case, who)
         _good(tenants, operation, call, case, tenants.all)
@@ -248,10 +248,10 @@ def _good(tenants: Tenants, operation: Operation, call: Call, case: Case, who: M
 
 
 def _refused_without_a_trace(
-    tenants: Tenants, operation: Operation, call: Call, who: Mapping[str, str], status: int, code: str
+    tenants: Tenants, operation: Operation, call: Call, who: Mapping[str, str], *, told: tuple[int, str]
 ) -> None:
     answer, changed, calls = tenants.watch.asked(lambda: tenants.send(operation, call, who))
-    refused(answer, status, code)
+    refused(answer, *told)
     assert (changed, calls) == (frozenset(), frozenset()), operation.id
 
 
