@@ -40,6 +40,8 @@ def way_of(operation: Operation, *, ports: Ports) -> Way:
 
 def route_of(seller: Seller, *, ports: Ports) -> str:
     """The first of a seller's routes that is not down; the preferred one when all are."""
+    if not seller.other_routes or not ports.health.is_open(seller.route):
+        return seller.route  # as nearly always: the logins of the others need not be opened to know that
     return _first_open([seller.route, *_with_login(seller, seller.other_routes, ports)], ports)
 
 
