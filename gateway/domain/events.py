@@ -25,8 +25,6 @@ PAYLOAD_BYTES_MAX: Final = 20_000
 """Above it receivers may refuse (Standard Webhooks): an event names documents and links, and never contains them."""
 TEXT_CHARACTERS_MAX: Final = 500
 """Of a portal's sentence in an event. The whole of it is in the operation."""
-SUBJECT_CHARACTERS_MAX: Final = 80
-"""Of what an event is about: an IRN has 64."""
 
 
 CANCEL_NOTICE: Final = timedelta(hours=2)

@@ -57,7 +57,6 @@ EWB_AUTHENTICATE: Final = Endpoint("POST", "/v1.03/auth", EWAYBILL, "ACCESSTOKEN
 EWB_GET: Final = Endpoint("GET", "/v1.03/ewayapi/GetEwayBill", EWAYBILL)
 EWB_GET_BY_DOCUMENT: Final = Endpoint("GET", "/v1.03/ewayapi/GetEwayBillGeneratedByConsigner", EWAYBILL)
 """Asked with docType and docNo; the document's date is not asked for."""
-EWB_GET_TRIP_SHEET: Final = Endpoint("GET", "/v1.03/ewayapi/GetTripSheet", EWAYBILL)
 
 
 def _action(name: str) -> Endpoint:
