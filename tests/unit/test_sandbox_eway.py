@@ -20,6 +20,7 @@ from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
 from gateway.sandbox.visitor import Visitor
 from tests.support_eway import BUYER, SELLER, TRANSPORTER, extension, part_a, part_b, trip
+from tests.support_sandbox import SettableClock
 
 START = datetime(2026, 6, 1, 6, 0, 12, tzinfo=UTC)
 """11:30 in India."""
@@ -27,25 +28,9 @@ DOCUMENTS = Path(__file__).parents[1] / "documents"
 
 
 @dataclass
-class _Time:
-    at: datetime = START
-    seconds: float = 0.0
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        self.at += timedelta(seconds=seconds)
-
-
-@dataclass
 class _Lab:
     keys: SandboxKeys
-    time: _Time = field(default_factory=_Time)
+    time: SettableClock = field(default_factory=lambda: SettableClock(START))
     journal: Path | None = None
 
     def __post_init__(self) -> None:

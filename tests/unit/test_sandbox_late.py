@@ -18,6 +18,7 @@ from gateway.sandbox.in_process import transport
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
 from gateway.sandbox.visitor import Visitor
+from tests.support_sandbox import SettableClock
 
 DOCUMENTS = Path(__file__).parents[1] / "documents"
 PLAIN = strict_json.read((DOCUMENTS / "minimal.json").read_bytes())
@@ -25,22 +26,7 @@ WITH_EWB = strict_json.read((DOCUMENTS / "with_ewb.json").read_bytes())
 SELLER = PLAIN["SellerDtls"]["Gstin"]
 
 
-@dataclass
-class _Time:
-    """A clock that a test moves."""
-
-    at: datetime = datetime(2026, 11, 20, 6, 0, 39, tzinfo=UTC)
-    seconds: float = 0.0
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        self.at += timedelta(seconds=seconds)
+START = datetime(2026, 11, 20, 6, 0, 39, tzinfo=UTC)
 
 
 @dataclass
@@ -49,7 +35,7 @@ class _Lab:
 
     keys: SandboxKeys
     seed: int = 7
-    time: _Time = field(default_factory=_Time)
+    time: SettableClock = field(default_factory=lambda: SettableClock(START))
 
     def __post_init__(self) -> None:
         self.sandbox = Sandbox(clock=self.time, keys=self.keys, seed=self.seed)

@@ -18,6 +18,7 @@ from gateway.sandbox.in_process import transport
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
 from gateway.sandbox.visitor import Heard, Visitor
+from tests.support_sandbox import SettableClock
 
 DOCUMENTS = Path(__file__).parents[1] / "documents"
 PLAIN = strict_json.read((DOCUMENTS / "minimal.json").read_bytes())
@@ -28,29 +29,11 @@ START = datetime(2026, 11, 20, 6, 0, 39, 250_000, tzinfo=UTC)
 
 
 @dataclass
-class _Time:
-    """A clock that a test moves."""
-
-    at: datetime = START
-    seconds: float = 0.0
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        self.at += timedelta(seconds=seconds)
-
-
-@dataclass
 class _Lab:
     """A sandbox with its clock and a client for it."""
 
     keys: SandboxKeys
-    time: _Time = field(default_factory=_Time)
+    time: SettableClock = field(default_factory=lambda: SettableClock(START))
     journal: Path | None = None
 
     def __post_init__(self) -> None:
