@@ -123,6 +123,9 @@ WEAK_CRYPTOGRAPHY: Final = {
 }
 """The only files that may name ECB or PKCS1v15."""
 
+STOPWATCHES: Final = {"tests/simulation/runs.py": "tells how long a seed took, and asserts nothing of it"}
+"""Tests' files that may measure time."""
+
 FILE_LINES_MAX: Final = 400
 FUNCTION_LINES_MAX: Final = 60
 FUNCTION_LINES_MEDIAN_MAX: Final = 8
@@ -364,6 +367,18 @@ def test_every_test_states_a_promise() -> None:
         if node.name.startswith("test_") and not ast.get_docstring(node)
     ]
     none_of(offenders, "State the promise:")
+
+
+def test_no_test_takes_the_time() -> None:
+    """Performance is measured in benchmarks, never asserted by a test, which would fail on a busy machine."""
+    offenders = [
+        source.at(node, node.attr)
+        for source in sources("tests")
+        if source.path not in STOPWATCHES
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"perf_counter", "process_time", "thread_time"}
+    ]
+    none_of(offenders, "Measure these in benchmarks/:")
 
 
 def test_test_files_have_names_of_their_own() -> None:
