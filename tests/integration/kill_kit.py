@@ -15,14 +15,18 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from gateway.cli import test_mode
 from gateway.cli.up import Stack
 from gateway.domain.calendar import indian_date, write_portal_date
+from gateway.domain.operations import Status
+from gateway.storage.tables import operations
 
 DOCUMENT = Path(__file__).parent.parent / "documents" / "with_ewb.json"
 VICTIMS = ("api", "worker", "sweeper")
+BRIEF_LEASES = {"MOHAR_CALL_SECONDS": "2", "MOHAR_LEASE_SECONDS": "4"}
+"""For small loops: what a killed process held is taken up soon."""
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
 
 
@@ -77,6 +81,17 @@ def kill(
     return killed
 
 
+def resume_parked(stack: Stack) -> int:
+    """Resume whatever the gateway gave up, as an operator would; how much that was."""
+    parked = select(operations.c.id).where(operations.c.status == Status.PARKED.value)
+    with stack.wiring.database.read() as connection:
+        ids = connection.execute(parked).scalars().all()
+    ports = stack.wiring.ports
+    for id in ids:
+        ports.upkeep.resume(id, actor="operator", at=ports.clock.now())
+    return len(ids)
+
+
 def document(gstin: str, number: int) -> bytes:
     """An invoice of today."""
     content: dict[str, Any] = json.loads(DOCUMENT.read_text())
@@ -102,21 +117,25 @@ def control(stack: Stack, **members: Any) -> None:
 @contextmanager
 def named_servers() -> Iterator[dict[str, str]]:
     """Settings for the PostgreSQL and the Redis that the environment names, if it does."""
-    postgres, redis = os.environ.get("MOHAR_TEST_POSTGRES_URL"), os.environ.get("MOHAR_TEST_REDIS_URL")
-    extra = {"MOHAR_REDIS_URL": redis, "MOHAR_REDIS_PREFIX": f"test-{os.getpid()}:"} if redis else {}
+    postgres = os.environ.get("MOHAR_TEST_POSTGRES_URL")
     with fresh_database(postgres) if postgres else nullcontext("") as url:
-        yield extra | ({"MOHAR_DATABASE_URL": url} if url else {})
+        yield _named_redis() | ({"MOHAR_DATABASE_URL": url} if url else {})
+
+
+def _named_redis() -> dict[str, str]:
+    redis = os.environ.get("MOHAR_TEST_REDIS_URL")
+    return {"MOHAR_REDIS_URL": redis, "MOHAR_REDIS_PREFIX": f"test-{os.getpid()}:"} if redis else {}
 
 
 @contextmanager
-def database(engine: str) -> Iterator[str]:
-    """A fresh database of that engine; an empty URL means SQLite in the data folder."""
+def servers(engine: str) -> Iterator[dict[str, str]]:
+    """Settings for an engine: all embedded for SQLite, or a fresh database, with the Redis that is named if one is."""
     if engine == "sqlite":
-        yield ""
+        yield {}
         return
     try:
         with fresh_database(POSTGRES) as url:
-            yield url
+            yield _named_redis() | {"MOHAR_DATABASE_URL": url}
     except psycopg.OperationalError:
         pytest.skip("no PostgreSQL answers on 127.0.0.1:5432")
 
