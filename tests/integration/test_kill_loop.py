@@ -22,9 +22,8 @@ import pytest
 from gateway.cli.up import Stack
 from tests.integration.kill_kit import BRIEF_LEASES, control, kill, named_servers, post, post_all, seller, servers
 
-SHORT_LEASES = {
-    "MOHAR_CALL_SECONDS": "6",
-    "MOHAR_LEASE_SECONDS": "12",
+SHORT_LEASES = {"MOHAR_CALL_SECONDS": "6", "MOHAR_LEASE_SECONDS": "12"}
+UNHURRIED = {
     "MOHAR_CLIENT_REQUESTS_PER_MINUTE": "100000",
     "MOHAR_CLIENT_READS_PER_MINUTE": "100000",
 }
@@ -39,10 +38,14 @@ SEED_OF_ALL_VICTIMS = 21
 """Its first three kills are of an api, a worker and a sweeper."""
 
 
-def test_three_kills_and_a_flush_lose_nothing(tmp_path: Path) -> None:
-    """A small kill loop, on SQLite or on the servers that the environment names: both ledgers are equal afterwards."""
-    with named_servers() as extra:
-        _prove(tmp_path, documents=30, kills=3, flushes=1, seed=SEED_OF_ALL_VICTIMS, extra=BRIEF_LEASES | extra)
+def test_three_kills_a_flush_and_a_stop_lose_nothing(tmp_path: Path) -> None:
+    """A small kill loop, on SQLite or on the servers that the environment names: both ledgers are equal afterwards.
+
+    And SIGTERM, as a deployment sends it: calls under way are finished, no lease is left behind, no row is in doubt.
+    """
+    with named_servers() as extra, Stack(tmp_path, extra=UNHURRIED | BRIEF_LEASES | extra) as stack:
+        _prove(stack, documents=30, kills=3, flushes=1, seed=SEED_OF_ALL_VICTIMS)
+        _stop_a_worker(stack)
 
 
 @pytest.mark.soak
@@ -50,31 +53,30 @@ def test_three_kills_and_a_flush_lose_nothing(tmp_path: Path) -> None:
 def test_a_thousand_documents_survive_a_kill_loop(tmp_path: Path, engine: str) -> None:
     """A long kill loop on either engine: both ledgers are equal afterwards."""
     seed = int(os.environ.get("MOHAR_KILL_SEED", "1"))
-    with servers(engine) as extra:
-        _prove(tmp_path, documents=1000, kills=40, flushes=5, seed=seed, extra=extra)
+    with servers(engine) as extra, Stack(tmp_path, extra=UNHURRIED | SHORT_LEASES | extra) as stack:
+        _prove(stack, documents=1000, kills=40, flushes=5, seed=seed)
 
 
-def _prove(folder: Path, *, documents: int, kills: int, flushes: int, seed: int, extra: dict[str, str]) -> None:
+def _prove(stack: Stack, *, documents: int, kills: int, flushes: int, seed: int) -> None:
     print(f"seed {seed}")  # noqa: T201  printed when it fails
-    with Stack(folder, extra=SHORT_LEASES | extra) as stack:
-        sellers = [seller(stack, f"29AAAPL{index:04}C1Z5") for index in range(SELLERS)]
-        control(stack, seed=seed, latency_ms=50, faults=FAULTS)
-        numbers = itertools.count()
-        posted: dict[str, str] = {}
-        clients = [
-            threading.Thread(target=post_all, args=(stack, sellers, numbers, documents, posted)) for _ in range(CLIENTS)
-        ]
-        for client in clients:
-            client.start()
-        killed = kill(stack, kills=kills, flushes=flushes, chance=random.Random(seed))  # noqa: S311  a seed replays it
-        control(stack, faults=[])
-        stopped_at = time.monotonic()
-        while any(client.is_alive() for client in clients) or _open(stack):
-            stack.watch()
-            assert time.monotonic() < stopped_at + SETTLED_SECONDS_MAX, _statuses(stack)
-            time.sleep(0.2)
-        settled_seconds = time.monotonic() - stopped_at
-        _compare(stack, posted, documents)
+    sellers = [seller(stack, f"29AAAPL{index:04}C1Z5") for index in range(SELLERS)]
+    control(stack, seed=seed, latency_ms=50, faults=FAULTS)
+    numbers = itertools.count()
+    posted: dict[str, str] = {}
+    clients = [
+        threading.Thread(target=post_all, args=(stack, sellers, numbers, documents, posted)) for _ in range(CLIENTS)
+    ]
+    for client in clients:
+        client.start()
+    killed = kill(stack, kills=kills, flushes=flushes, chance=random.Random(seed))  # noqa: S311  a seed replays it
+    control(stack, faults=[])
+    stopped_at = time.monotonic()
+    while any(client.is_alive() for client in clients) or _open(stack):
+        stack.watch()
+        assert time.monotonic() < stopped_at + SETTLED_SECONDS_MAX, _statuses(stack)
+        time.sleep(0.2)
+    settled_seconds = time.monotonic() - stopped_at
+    _compare(stack, posted, documents)
     found = {"documents": documents, "killed": killed, "flushes": flushes, "settled_after_s": round(settled_seconds, 1)}
     print(json.dumps(found))  # noqa: T201  what a soak found
 
@@ -102,24 +104,23 @@ def _statuses(stack: Stack) -> dict[str, int]:
     return {status: count for status, count in rows}  # noqa: C416  rows, not pairs
 
 
-def test_a_worker_that_is_told_to_stop_leaves_nothing_in_doubt(tmp_path: Path) -> None:
-    """SIGTERM, as a deployment sends it: calls under way are finished, no lease is left behind, no row is in doubt."""
-    with named_servers() as extra, Stack(tmp_path, extra=SHORT_LEASES | extra) as stack:
-        gstin, token = seller(stack, "29AAAPL0000C1Z5")
-        control(stack, latency_ms=300)
-        for number in range(0, 30, 3):
-            post(stack, gstin, token, number + 1)
-        while "submitting" not in _statuses(stack):
-            time.sleep(0.02)
-        os.kill(stack.pid("worker"), signal.SIGTERM)
-        while stack.running("worker"):
-            time.sleep(0.05)
-        with stack.wiring.database.read() as connection:
-            left = "SELECT count(*) FROM operations WHERE lease_until IS NOT NULL OR doubtful_since IS NOT NULL"
-            assert connection.exec_driver_sql(left).scalar_one() == 0
-        stack.watch()
-        ends_at = time.monotonic() + SETTLED_SECONDS_MAX
-        while _open(stack):
-            assert time.monotonic() < ends_at, _statuses(stack)
-            time.sleep(0.1)
-        assert _statuses(stack) == {"succeeded": 10}
+def _stop_a_worker(stack: Stack) -> None:
+    before = _statuses(stack)["succeeded"]
+    gstin, token = seller(stack, "29AAAPL0000C1Z5")
+    control(stack, latency_ms=300)
+    for number in range(1000, 1030, 3):  # none of them divides by three: posted without waiting for an answer
+        post(stack, gstin, token, number)
+    while "submitting" not in _statuses(stack):
+        time.sleep(0.02)
+    os.kill(stack.pid("worker"), signal.SIGTERM)
+    while stack.running("worker"):
+        time.sleep(0.05)
+    with stack.wiring.database.read() as connection:
+        left = "SELECT count(*) FROM operations WHERE lease_until IS NOT NULL OR doubtful_since IS NOT NULL"
+        assert connection.exec_driver_sql(left).scalar_one() == 0
+    stack.watch()
+    ends_at = time.monotonic() + SETTLED_SECONDS_MAX
+    while _open(stack):
+        assert time.monotonic() < ends_at, _statuses(stack)
+        time.sleep(0.1)
+    assert _statuses(stack) == {"succeeded": before + 10}
