@@ -20,8 +20,9 @@ help: ## this list
 demo: $(INSTALLED) ## one invoice's way to its IRN, shown in this terminal (ARGS="..." goes to `mohar demo`)
 	@$(BIN)/mohar demo $(ARGS)
 
+# A process for each core; one that has nothing left takes from the other's end.
 test: $(INSTALLED) ## the tests (ARGS="..." goes to pytest)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 soak: $(INSTALLED) ## the long tests: kills, flushes and lost answers, for minutes
 	@$(BIN)/python -m pytest -m soak -s $(ARGS)

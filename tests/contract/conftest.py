@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from redis import Redis
@@ -47,10 +48,13 @@ def storage(database: Database) -> Storage:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A Redis server: the one that is named, or one of our own."""
+def redis_url(worker_id: str) -> Iterator[str]:
+    """A Redis server: the one that is named, in a database of this process alone, or one of our own."""
     if _REDIS:
-        yield _REDIS
+        named = urlsplit(_REDIS)
+        first = int(named.path.strip("/") or 0) + 1  # the named one is for tests that never empty it
+        own = first + int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
+        yield urlunsplit(named._replace(path=f"/{own}"))
         return
     embedded = EmbeddedRedis()
     embedded.start()
