@@ -25,6 +25,7 @@ from gateway.domain.token_bucket import Shares
 from gateway.errors import Misconfigured
 from gateway.irp.enquiries import IrpEnquiries
 from gateway.irp.portals import IrpPortals
+from gateway.irp.rechecks import IrpRechecks
 from gateway.irp.session import Sessions
 from gateway.irp.verification import TokenVerifier
 from gateway.irp.wire import Wire
@@ -234,6 +235,7 @@ class Wiring:
             sealed_log=SqlSealedLog(self.database),
             portals=portals,
             enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock, budget=budget),
+            rechecks=IrpRechecks(routebook=routebook, portals=portals),
             verifier=self.verifier,
             limiter=limiter,
             budget=budget,

@@ -124,11 +124,20 @@ class Registration(Result):
     doc_date: date
     total: Decimal
     cancelled: bool = False
+    rejected: bool = False
+    """Whether it counts no more, because the same document was registered at another portal first."""
     ewb: EwayBill | None = None
     originals: tuple[tuple[str, date], ...] = ()
     """Number and date of the documents that a note refers to."""
     differences: tuple[Mapping[str, Any], ...] = ()
     """Where the registered content differs from ours, field by field; empty unless it is a conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejections(Result):
+    """The IRNs that a portal lists as rejected on one day, because another portal had the documents first."""
+
+    irns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ EWB_GENERATE_BY_IRN: Final = Endpoint("POST", "/eiewb/v1.03/ewaybill")
 EWB_GET_BY_IRN: Final = Endpoint("GET", "/eiewb/v1.03/ewaybill/irn/{key}")
 GET_IRN: Final = Endpoint("GET", "/eicore/v1.03/Invoice/irn/{key}")
 GET_IRN_BY_DOCUMENT: Final = Endpoint("GET", "/eicore/v1.03/Invoice/irnbydocdetails")
+REJECTED_IRNS: Final = Endpoint("GET", "/eicore/v1.03/Invoice/rejectedirns")
 SYNC_GSTIN: Final = Endpoint("GET", "/eivital/v1.04/Master/syncgstin/{key}")
 GET_GSTIN: Final = Endpoint("GET", "/eivital/v1.04/Master/gstin/{key}")
 PLAIN: Final[Mapping[str, str]] = {"Accept": "application/json", "Accept-Encoding": "identity"}

@@ -19,7 +19,9 @@ from gateway.irp.signatures import KeyStore
 
 _DISTANCE: Final = "EWBPPD"
 _CANCELLED: Final = "CNL"
+_REJECTED: Final = "REJ"
 _CANCELLATION: Final = {"at": "/Status", "sent": "ACT", "registered": _CANCELLED}
+_REJECTION: Final = {"at": "/Status", "sent": "ACT", "registered": _REJECTED}
 
 
 def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) -> Outcome:
@@ -29,7 +31,7 @@ def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) 
     signed by a key that we do not have; unknown for whatever does not fit, such as another's document.
     """
     try:
-        registered, document = _verified(told, keys)
+        registered, document = verified(told, keys)
     except signatures.UnknownKey as error:
         message = f"The answer is signed with key {error.kid}, which is not installed."
         return Outcome(meaning=Meaning.UNVERIFIED, message=message, evidence=told.data)
@@ -46,6 +48,9 @@ def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) 
     if registered.cancelled:
         differences = (*differences, _CANCELLATION)
         told_first = "The number is registered and cancelled at the portal; a cancelled number cannot be used again."
+    if registered.rejected:
+        differences = (*differences, _REJECTION)
+        told_first = "The IRN was rejected: the same document was registered elsewhere, and that one counts."
     return Outcome(
         meaning=Meaning.CONFLICT if differences else Meaning.REGISTERED,
         result=replace(registered, differences=differences),
@@ -58,7 +63,7 @@ def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) 
 def registration(told: Told, keys: KeyStore) -> Registration:
     """What is registered, signatures checked, compared with nothing. Raises Unavailable when it does not verify."""
     try:
-        return _verified(told, keys)[0]
+        return verified(told, keys)[0]
     except (ValueError, TypeError, AttributeError, OverflowError, LookupError):
         raise Unavailable(
             "portal-answer-unverified",
@@ -68,7 +73,7 @@ def registration(told: Told, keys: KeyStore) -> Registration:
         ) from None
 
 
-def _verified(told: Told, keys: KeyStore) -> tuple[Registration, Mapping[str, Any]]:
+def verified(told: Told, keys: KeyStore) -> tuple[Registration, Mapping[str, Any]]:
     """The registration and its document. Raises UnknownKey, ValueError, KeyError or TypeError."""
     answer = portal_json.read(told.data)
     signed = signatures.verify(answer["SignedInvoice"], keys)
@@ -90,6 +95,7 @@ def _verified(told: Told, keys: KeyStore) -> tuple[Registration, Mapping[str, An
         doc_date=invoice.doc_date,
         total=invoice.total,
         cancelled=answer.get("Status") == _CANCELLED,
+        rejected=answer.get("Status") == _REJECTED,
         ewb=_eway_bill(answer, told.info),
         originals=_originals(invoice.document),
     )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway.domain import strict_json
+from gateway.domain.identifiers import is_irn
 from gateway.sandbox.faults import DEFAULT_OPERATIONS, GATEWAY_ERRORS, OPERATIONS, FaultEntry, Kind
 from gateway.sandbox.sessions import TOKEN_MINUTES
 from gateway.sandbox.wire import DropStyle, Envelope
@@ -60,6 +61,8 @@ class Change:
     status_text: bool | None = None
     rotate_signing_key: bool = False
     publish_signing_key: bool = False
+    reject: tuple[str, ...] = ()
+    """IRNs that turn out to have been registered at another portal first. One that is not registered is passed over."""
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """New ones of taxpayers, by GSTIN. Their sessions live on, as long as they would have."""
 
@@ -151,6 +154,13 @@ def _rotate(value: Any, _limits: Limits) -> dict[str, Any]:
 
 def _publish(value: Any, _limits: Limits) -> dict[str, Any]:
     return {"publish_signing_key": _truth(value, "publish_signing_key")}
+
+
+def _reject(value: Any, _limits: Limits) -> dict[str, Any]:
+    if isinstance(value, list) and all(isinstance(irn, str) and is_irn(irn) for irn in value):
+        return {"reject": tuple(value)}
+    message = "reject is a list of IRNs"
+    raise ControlError(message)
 
 
 def _passwords(value: Any, _limits: Limits) -> dict[str, Any]:
@@ -259,5 +269,6 @@ _READERS: Final[Mapping[str, Callable[[Any, Limits], dict[str, Any]]]] = {
     "status_as": _status_as,
     "rotate_signing_key": _rotate,
     "publish_signing_key": _publish,
+    "reject": _reject,
     "passwords": _passwords,
 }

@@ -80,6 +80,7 @@ OPERATIONS: Final = (
     "generate",
     "get_irn",
     "get_by_document",
+    "rejected_irns",
     "cancel",
     "bill_by_irn",
     "get_bill_by_irn",

@@ -14,6 +14,8 @@ from gateway.domain.calendar import IST, financial_year, write_portal_date, writ
 
 ACTIVE: Final = "ACT"
 CANCELLED: Final = "CNL"
+REJECTED: Final = "REJ"
+"""Registered at another portal first: the central registry counts that one."""
 
 _ACK_PREFIX: Final = "11"
 _ACK_SERIES: Final = 10_000_000_000
@@ -55,11 +57,14 @@ class Registration:
     kid: str
     ewb: EwayBill | None = None
     cancelled_at: datetime | None = None
+    rejected_at: datetime | None = None
     registrations: int = 1
 
     @property
     def status(self) -> str:
-        """ACT or CNL."""
+        """ACT, CNL or REJ."""
+        if self.rejected_at is not None:
+            return REJECTED
         return ACTIVE if self.cancelled_at is None else CANCELLED
 
     def as_json(self) -> dict[str, Any]:
@@ -137,6 +142,14 @@ class Ledger:
         registration.cancelled_at = at
         self._append("cancelled", {"irn": registration.irn, "at": at.isoformat()})
 
+    def reject(self, irns: Iterable[str], *, at: datetime) -> None:
+        """Mark registrations as some that count no more, because another portal had the documents first."""
+        for irn in irns:
+            registration = self._by_irn.get(irn)
+            if registration is not None:
+                registration.rejected_at = at
+                self._append("rejected", {"irn": irn, "at": at.isoformat()})
+
     def clear(self) -> None:
         """Forget everything that is registered, in the journal too."""
         self._by_irn.clear()
@@ -160,6 +173,8 @@ class Ledger:
                 continue
             if entry["what"] == "cancelled":
                 self._by_irn[entry["irn"]].cancelled_at = datetime.fromisoformat(entry["at"])
+            elif entry["what"] == "rejected":
+                self._by_irn[entry["irn"]].rejected_at = datetime.fromisoformat(entry["at"])
             elif entry["what"] == "ewb":
                 registration = self._by_irn[entry["irn"]]
                 registration.ewb = _ewb_from_journal(entry["ewb"])

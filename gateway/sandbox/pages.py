@@ -58,6 +58,7 @@ class Pages:
             self.time.set(change.now)
         for gstin, password in change.passwords.items():
             state.gate.change_password(gstin, password)
+        state.ledger.reject(change.reject, at=self.time.now())
         if change.publish_signing_key:
             self.keys.publish()
         if change.rotate_signing_key:

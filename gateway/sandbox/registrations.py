@@ -14,7 +14,7 @@ from gateway.domain.identifiers import is_document_number, is_irn
 from gateway.domain.invoice import Invoice
 from gateway.domain.invoice import read as read_invoice
 from gateway.domain.irn import predict
-from gateway.sandbox import codec, documents, ewaybills, master, rules
+from gateway.sandbox import codec, documents, ewaybills, ledger, master, rules
 from gateway.sandbox.calls import Answer, Call, read_document, read_object
 from gateway.sandbox.eway_bills import ACTIVE, Bills, bill_of_irn
 from gateway.sandbox.faults import Kind
@@ -88,6 +88,22 @@ class Registrar:
             raise Refusal("2154", "There is no IRN for these document details.")
         return self._read_back(found, call)
 
+    def rejected(self, call: Call) -> Answer:
+        """The IRNs of the caller that were rejected on a day. Raises Refusal 2142 or 2144."""
+        written = next((value for name, value in call.request.query.items() if name.lower() == "date"), "")
+        if not written:
+            raise Refusal("2142", "The date is needed.")
+        try:
+            day = read_portal_date(written)
+        except ValueError as error:
+            raise Refusal("2144", "The date is not dd/MM/yyyy.") from error
+        irns = [
+            each.irn
+            for each in self.ledger
+            if each.gstin == call.session.gstin and each.rejected_at and indian_date(each.rejected_at) == day
+        ]
+        return Answer(canonical.write(irns))
+
     def cancel(self, call: Call) -> Answer:
         """Cancel an IRN. Raises Refusal 2148, 2143, 9999, 2270, 2230, 3029 or 5002."""
         asked = {name.lower(): value for name, value in read_object(call).items()}
@@ -105,7 +121,7 @@ class Registrar:
         seller = master.find(registration.gstin)
         if seller is None or seller.status not in (master.ACTIVE, master.SUSPENDED):
             raise Refusal("3029", "The supplier GSTIN is not active.")
-        if registration.cancelled_at is not None:
+        if registration.status != ledger.ACTIVE:
             raise Refusal("9999", "The invoice is not active.")
         bill = self.bills.get(registration.ewb.number) if registration.ewb is not None else None
         if bill is not None and bill.status == ACTIVE:

@@ -88,6 +88,10 @@ class Visitor:
         query = {"doctype": doc_type, "docnum": doc_no, "docdate": doc_date}
         return self._get(f"{_INVOICES}/irnbydocdetails", query)
 
+    def rejected_irns(self, date: str) -> Heard:
+        """Ask which IRNs were rejected on a day. The date is dd/MM/yyyy."""
+        return self._get(f"{_INVOICES}/rejectedirns", {"date": date})
+
     def gstin(self, gstin: str, *, sync: bool = False) -> Heard:
         """Ask for a taxpayer, as the portal has it or fresh from the common portal."""
         return self._get(f"{_VITAL}/Master/{'syncgstin' if sync else 'gstin'}/{gstin}")

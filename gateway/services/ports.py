@@ -38,6 +38,7 @@ from gateway.ports import (
 )
 from gateway.ports.bills import Bills
 from gateway.ports.evidence import SealedLog, Sealer, Seals
+from gateway.ports.reconciling import Rechecks
 from gateway.ports.verifying import Verifier
 
 
@@ -66,6 +67,7 @@ class Ports:
     sealed_log: SealedLog
     portals: Portals
     enquiries: Enquiries
+    rechecks: Rechecks
     verifier: Verifier
     limiter: Limiter
     budget: ErrorBudget

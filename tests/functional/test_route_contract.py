@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.domain.calendar import indian_date
+from gateway.domain.outcomes import Rejections
 from gateway.ports import Route
 from gateway.sandbox import in_process
 from gateway.services import access
@@ -112,3 +114,14 @@ def test_a_wrong_login_holds_the_work(stack: Stack) -> None:
     access.put_seller(seller, user_name=USER, password=PASSWORD, ports=stack.ports)
     stack.later(seconds=5)
     assert stack.post(document()).json()["status"] == "succeeded"
+
+
+def test_it_lists_what_was_rejected(stack: Stack) -> None:
+    """What another portal had first, by day."""
+    seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
+    assert seller is not None
+    irn = stack.post(document()).json()["irn"]
+    stack.sandbox.configure(reject=[irn])
+    day = indian_date(stack.clock.now())
+    listed = stack.ports.rechecks.rejected(seller, route=ROUTE.name, day=day, keep_lease=lambda: None)
+    assert listed.result == Rejections(irns=(irn,))

@@ -281,3 +281,27 @@ def test_details_are_told_for_two_days(lab: _Lab, hours: int, codes: list[str]) 
     assert visitor.get_irn(irn).codes == codes
     assert visitor.get_by_document(doc_type="INV", doc_no="TGW/26-27/0401", doc_date="10/11/2026").codes == codes
     assert visitor.generate(PLAIN).codes == ["2150"]
+
+
+def test_what_another_portal_had_first_is_rejected(lab: _Lab) -> None:
+    """It is on the list of its day, of its seller alone, shows REJ and cannot be cancelled."""
+    visitor = lab.visitor()
+    irn = visitor.generate(PLAIN).data["Irn"]
+    assert visitor.rejected_irns("20/11/2026").data == []
+    lab.sandbox.configure(reject=[irn, "0" * 64])
+    assert visitor.rejected_irns("20/11/2026").data == [irn]
+    assert visitor.rejected_irns("19/11/2026").data == []
+    assert lab.visitor(master.ACTIVE_BUYER.gstin, user="other").rejected_irns("20/11/2026").data == []
+    assert visitor.get_irn(irn).data["Status"] == "REJ"
+    assert visitor.cancel(irn).codes == ["9999"]
+    assert visitor.rejected_irns("").codes == ["2142"]
+    assert visitor.rejected_irns("2026-11-20").codes == ["2144"]
+
+
+def test_a_restarted_portal_remembers_what_was_rejected(keys: SandboxKeys, tmp_path: Path) -> None:
+    """The journal has it."""
+    journal = tmp_path / "journal"
+    first = _Lab(keys, journal=journal)
+    irn = first.visitor().generate(PLAIN).data["Irn"]
+    first.sandbox.configure(reject=[irn])
+    assert _Lab(keys, journal=journal).visitor().rejected_irns("20/11/2026").data == [irn]
