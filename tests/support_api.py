@@ -83,6 +83,15 @@ def document(name: str = "minimal", **details: Any) -> dict[str, Any]:
     return read
 
 
+def document_of_a_stranger() -> dict[str, Any]:
+    """The same supply by `STRANGER`, from another state and so with integrated tax."""
+    made = document(No="STRANGE/1")
+    made["SellerDtls"] |= {"Gstin": STRANGER, "Loc": "Delhi", "Pin": 110001, "Stcd": "07"}
+    for part, members in ((made["ItemList"][0], ("CgstAmt", "SgstAmt")), (made["ValDtls"], ("CgstVal", "SgstVal"))):
+        part[members[0].replace("Cgst", "Igst")] = sum(part.pop(member) for member in members)
+    return made
+
+
 def add_seller(
     gstin: str, *, ports: Ports, organisation: str = "Tungabhadra", route: Route = ROUTE, password: str = PASSWORD
 ) -> None:

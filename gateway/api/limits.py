@@ -15,7 +15,7 @@ from gateway.domain import error_budget
 from gateway.domain.calendar import write_instant
 from gateway.ports import Spending
 from gateway.services import enquiry, limits
-from gateway.services.limits import Bucket, Standing
+from gateway.services.limits import Bucket, Health, Logins, Standing
 from gateway.services.principal import Scope
 
 router = APIRouter()
@@ -30,7 +30,8 @@ router = APIRouter()
 async def get_limits(request: Request, principal: MayRead) -> Response:
     """Every limit that the caller's calls count in, with its level and its use in the last minute.
 
-    Also the queues, the turn of a new request, the errors that the portal counts, and whether the portal answers.
+    Also the queues, the turn of a new request, the errors and logins that the portal counts, and whether each route
+    answers. Of other taxpayers it tells nothing but the sum of their calls in what all of an account share.
     """
     here = state.of(request)
 
@@ -49,13 +50,20 @@ def shown(found: Standing, *, at: datetime) -> dict[str, Any]:
         "buckets": [_bucket(each) for each in found.buckets or ()],
         "queues": {name: _queue(found, direct=direct, at=at) for name, direct in (("direct", True), ("queued", False))},
         "error_budget": {each.scope.value: _errors(each, at) for each in found.errors},
-        "portal": {"route": found.route.name, "down_seconds": found.down_seconds},
+        "logins": [_logins(each) for each in found.logins],
+        "routes": [health(each) for each in found.routes],
     }
+
+
+def health(found: Health) -> dict[str, Any]:
+    """A route's circuit breaker as clients and operators read it."""
+    return {"route": found.route, "breaker": found.breaker.value, "down_seconds": found.down_seconds}
 
 
 def _bucket(bucket: Bucket) -> dict[str, Any]:
     limit, level = bucket.limit, bucket.level
     return {
+        "route": bucket.route,
         "scope": bucket.scope,
         "calls": limit.calls,
         "seconds": limit.seconds,
@@ -72,6 +80,16 @@ def _queue(found: Standing, *, direct: bool, at: datetime) -> Mapping[str, Any]:
     queue, expected = found.queues.get(direct), found.expected_at[direct]
     told = {"waiting": queue.waiting if queue is not None else 0}
     return told | ({} if expected is None else {"expected_at": write_instant(max(at, expected))})
+
+
+def _logins(found: Logins) -> dict[str, Any]:
+    told = {
+        "route": found.route,
+        "attempts": found.attempts,
+        "limit": error_budget.LOGINS_MAX,
+        "window_seconds": int(error_budget.LOGIN_WINDOW.total_seconds()),
+    }
+    return told | ({} if found.next_at is None else {"next_at": write_instant(found.next_at)})
 
 
 def _errors(spent: Spending, at: datetime) -> dict[str, Any]:

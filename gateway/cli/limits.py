@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.api.limits import shown
+from gateway.api.limits import health, shown
 from gateway.cli.local import opened
 from gateway.cli.output import JsonOption, console, print_json, table
 from gateway.ports import LimiterAwayError, Seller
 from gateway.services import limits
 from gateway.services.ports import Ports
+
+_CLASS: Final = {True: "direct", False: "queued"}
 
 
 def install(app: typer.Typer) -> None:
@@ -25,22 +27,25 @@ def show_limits(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Every bucket and its level, who used it in the last minute, queues, turns, errors, and whether portals answer."""
+    """Every bucket, its level and use in the last minute, queues, turns, errors, logins, and whether routes answer."""
     with opened() as wiring:
         ports = wiring.ports
         used = _used(ports)
         busy = _busy(ports, used, gstin)
         at = ports.clock.now()
         found = [shown(limits.standing(seller, ports=ports), at=at) for seller in busy]
-    content = {"taxpayers": found, "used_last_minute": used}
+        routes = [health(limits.health(each.name, ports=ports)) for each in ports.routebook.routes()]
+    content = {"taxpayers": found, "routes": routes, "used_last_minute": used}
     if as_json:
         print_json(content)
         return
+    console.print(table(("route", "breaker", "tried again"), map(_route_cells, routes)))
     if not found:
         console.print("Nobody called within the last minute, and nothing waits. `--gstin` shows a taxpayer anyway.")
         return
-    columns = ("taxpayer", "bucket", "holds", "speed", "used in a minute", "queues", "errors", "portal")
-    console.print(table(columns, _rows(found)))
+    cells = [(each["gstin"], *_bucket_cells(bucket)) for each in found for bucket in each["buckets"] or [None]]
+    console.print(table(("taxpayer", "bucket", "holds", "speed", "used in a minute"), cells))
+    console.print(table(("taxpayer", "queues", "errors", "logins"), map(_taxpayer_cells, found)))
 
 
 def _used(ports: Ports) -> list[dict[str, Any]]:
@@ -51,8 +56,8 @@ def _used(ports: Ports) -> list[dict[str, Any]]:
     except LimiterAwayError:
         return []
     return [
-        {"account": account, "gstin": gstin, "class": "direct" if direct else "queued", "calls": count}
-        for account, (gstin, direct), count in sorted(calls, key=lambda call: (call[0], -call[2], call[1]))
+        {"account": account, "gstin": use.gstin, "class": _CLASS[use.direct], "call": use.call, "calls": count}
+        for account, use, count in sorted(calls, key=lambda call: (call[0], -call[2], call[1]))
     ]
 
 
@@ -66,18 +71,18 @@ def _busy(ports: Ports, used: Sequence[dict[str, Any]], gstin: str | None) -> li
     ]
 
 
-def _rows(found: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for each in found:
-        spent = ", ".join(f"{scope} {budget['percent']} %" for scope, budget in each["error_budget"].items())
-        down = each["portal"]["down_seconds"]
-        last = (
-            ", ".join(f"{name} {queue['waiting']}" for name, queue in each["queues"].items()),
-            spent,
-            f"{each['portal']['route']}: " + (f"down for {down} s" if down else "answers"),
-        )
-        rows.extend((each["gstin"], *_bucket_cells(bucket), *last) for bucket in each["buckets"] or [None])
-    return rows
+def _taxpayer_cells(found: dict[str, Any]) -> tuple[str, str, str, str]:
+    return (
+        found["gstin"],
+        ", ".join(f"{name} {queue['waiting']}" for name, queue in found["queues"].items()),
+        ", ".join(f"{scope} {budget['percent']} %" for scope, budget in found["error_budget"].items()),
+        ", ".join(f"{login['route']} {login['attempts']} of {login['limit']}" for login in found["logins"]),
+    )
+
+
+def _route_cells(route: dict[str, Any]) -> tuple[str, str, str]:
+    down = route["down_seconds"]
+    return route["route"], route["breaker"], f"in {down} s" if down else ""
 
 
 def _bucket_cells(bucket: dict[str, Any] | None) -> tuple[str, str, str, str]:
@@ -85,7 +90,7 @@ def _bucket_cells(bucket: dict[str, Any] | None) -> tuple[str, str, str, str]:
         return "limiter away", "", "", ""
     used = bucket["used_last_minute"]
     return (
-        f"{bucket['scope']}: {bucket['calls']}/{bucket['seconds']} s",
+        f"{bucket['route']} {bucket['scope']}: {bucket['calls']}/{bucket['seconds']} s",
         f"{bucket['room']} of {bucket['burst']}",
         f"{bucket['speed_percent']} %",
         f"{used['direct']} direct, {used['queued']} queued",

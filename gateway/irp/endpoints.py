@@ -15,7 +15,8 @@ EWAYBILL: Final = "ewaybill"
 LOGIN: Final = "login"
 LOOK_UP: Final = "look_up"
 SEND: Final = "send"
-"""The classes of calls. A route may have a limit for each, per taxpayer."""
+"""The classes of calls. A route may have a limit for each, per taxpayer; the logins of both systems are one class."""
+CLASSES: Final = (LOGIN, LOOK_UP, SEND)
 
 
 @dataclass(frozen=True, slots=True)

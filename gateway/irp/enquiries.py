@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -10,14 +10,13 @@ from gateway.domain.calendar import write_portal_date
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
-from gateway.irp import bills, codes, endpoints, envelope, ewaybills, portal_json, reading
+from gateway.irp import bills, codes, endpoints, envelope, ewaybills, permits, portal_json, reading
 from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Exchange, Told
-from gateway.irp.permits import buckets
 from gateway.irp.portals import IrpPortals
 from gateway.irp.wire import LostError, UnreachedError, Wire
-from gateway.ports import Clock, ErrorBudget, LoginTrial, Route, Routebook, Seller
+from gateway.ports import Clock, ErrorBudget, LoginTrial, NamedBucket, Route, Routebook, Seller
 from gateway.ports.bills import HeldBill
 
 READING: Final = "reading"
@@ -114,7 +113,17 @@ class IrpEnquiries:
 
     def allowance(self, seller: Seller) -> Mapping[str, Limit]:
         """See `ports.Enquiries`."""
-        return buckets(self._routebook.route(seller.route), seller.gstin)
+        return permits.buckets(self._routebook.route(seller.route), seller.gstin, endpoints.SEND)
+
+    def buckets(self, seller: Seller) -> Sequence[NamedBucket]:
+        """See `ports.Enquiries`."""
+        routes = [self._routebook.route(name) for name in (seller.route, *seller.other_routes)]
+        found = [
+            NamedBucket(route=route.name, account=route.gsp_account, scope=kind, name=name, limit=route.limits[kind])
+            for route in routes
+            for kind, name in permits.names(route, seller.gstin, *endpoints.CLASSES).items()
+        ]
+        return list({each.name: each for each in reversed(found)}.values())[::-1]
 
     def _ask(
         self,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.token_bucket import Limit
+from gateway.irp import endpoints
 from gateway.ports import Caller, Clock, Limiter, LimiterAwayError, Route
 
 PATIENCE_SECONDS: Final = 5.0
@@ -36,14 +38,19 @@ LIMITER_AWAY_SECONDS: Final = 1
 _ACCOUNT: Final = ":account"
 
 
-def buckets(route: Route, gstin: str, *, call: str = "") -> dict[str, Limit]:
-    """The buckets that a call of a seller on a route counts in: the account's, the seller's, and that of its class.
+def names(route: Route, gstin: str, *classes: str) -> dict[str, str]:
+    """The names of a seller's buckets on a route by what each limits: the account, the seller, these classes of calls.
 
-    One tag: a Redis Cluster keeps them together.
+    Those alone that the route has a limit for. One tag: a Redis Cluster keeps them together.
     """
     tag = f"{{{route.gsp_account}}}"
-    named = {"account": f"{tag}{_ACCOUNT}", "gstin": f"{tag}:gstin:{gstin}", call: f"{tag}:{call}:{gstin}"}
-    return {name: route.limits[kind] for kind, name in named.items() if kind in route.limits}
+    own = {kind: f"{tag}:{kind}:{gstin}" for kind in ("gstin", *classes)}
+    return {kind: name for kind, name in {"account": f"{tag}{_ACCOUNT}", **own}.items() if kind in route.limits}
+
+
+def buckets(route: Route, gstin: str, *classes: str) -> dict[str, Limit]:
+    """The buckets that calls of these classes count in: the account's, the seller's, and that of each class."""
+    return {name: route.limits[kind] for kind, name in names(route, gstin, *classes).items()}
 
 
 class Permits:
@@ -80,7 +87,7 @@ class Permits:
         if self._caller.promise is None:
             return
         try:
-            self._limiter.dismiss(self._buckets(""), self._caller)
+            self._limiter.dismiss(self._buckets(*endpoints.CLASSES), self._caller)
         except LimiterAwayError:  # the promise ends by itself
             return
 
@@ -120,7 +127,7 @@ class Permits:
         try:
             while True:
                 keep_lease()
-                wait = self._limiter.take(self._buckets(call), self._caller)
+                wait = self._limiter.take(self._buckets(call), replace(self._caller, call=call))
                 if wait == 0:
                     self._went_out(call)
                     return 0.0
@@ -146,5 +153,5 @@ class Permits:
     def _nap(self, wait: float) -> None:
         self._clock.sleep(min(max(wait, NAP_SECONDS_MIN), NAP_SECONDS_MAX))
 
-    def _buckets(self, call: str) -> Mapping[str, Limit]:
-        return buckets(self._route, self._caller.gstin, call=call)
+    def _buckets(self, *classes: str) -> Mapping[str, Limit]:
+        return buckets(self._route, self._caller.gstin, *classes)

@@ -10,7 +10,7 @@ from gateway.domain import token_bucket
 from gateway.domain.token_bucket import MICROSECONDS, Bucket, Limit, Promised, Shares
 from gateway.limits import reckoning
 from gateway.limits.reckoning import PROMISE_SECONDS, SLOT_SECONDS, SLOTS, SLOWED_EVERY_SECONDS, State
-from gateway.ports import Caller, Clock, Level
+from gateway.ports import Caller, Clock, Level, Use
 
 
 class MemoryLimiter:
@@ -21,7 +21,7 @@ class MemoryLimiter:
         self._shares = shares or Shares()
         self._buckets: dict[str, Bucket] = {}
         self._promises: dict[tuple[str, bool], dict[str, int]] = {}
-        self._used: dict[tuple[str, int], Counter[tuple[str, bool]]] = {}
+        self._used: dict[tuple[str, int], Counter[Use]] = {}
         self._served: dict[tuple[str, bool], dict[str, int]] = {}
         self._wanting: dict[tuple[str, bool], dict[str, int]] = {}
         self._lock = threading.RLock()
@@ -88,7 +88,7 @@ class MemoryLimiter:
             states = {name: self._state(name, limit, nobody, now_us=now_us) for name, limit in buckets.items()}
         return {name: reckoning.level(state, shares=self._shares) for name, state in states.items()}
 
-    def used(self, account: str) -> Mapping[tuple[str, bool], int]:
+    def used(self, account: str) -> Mapping[Use, int]:
         """See `ports.Limiter`."""
         slot = self._now_us() // MICROSECONDS // SLOT_SECONDS
         with self._lock:
@@ -139,7 +139,7 @@ class MemoryLimiter:
         slot = now_us // MICROSECONDS // SLOT_SECONDS
         for key in [key for key in self._used if key[1] <= slot - SLOTS]:
             del self._used[key]
-        self._used.setdefault((caller.account, slot), Counter())[caller.gstin, caller.direct] += 1
+        self._used.setdefault((caller.account, slot), Counter())[Use(caller.gstin, caller.direct, caller.call)] += 1
 
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * MICROSECONDS)

@@ -12,7 +12,7 @@ from redis import Redis, RedisError
 from gateway.domain.token_bucket import MICROSECONDS, Bucket, Limit, Promised, Shares
 from gateway.limits import reckoning, scripts
 from gateway.limits.reckoning import PROMISE_SECONDS, SLOT_SECONDS, SLOTS, SLOWED_EVERY_SECONDS, State
-from gateway.ports import Caller, Level, LimiterAwayError
+from gateway.ports import Caller, Level, LimiterAwayError, Use
 
 LANES_MAX: Final = 200
 """Lanes that wait of which one is looked for that was served longer ago. With more of them it makes no difference."""
@@ -54,7 +54,7 @@ class RedisLimiter:
         if not buckets:
             return 0.0
         shares = self._shares.of(direct=caller.direct), self._shares.of(direct=not caller.direct)
-        who = f"{_CLASS[caller.direct]}:{caller.gstin}"
+        who = f"{_CLASS[caller.direct]}:{caller.gstin}:{caller.call}"
         arguments = [_CLASS[caller.direct], *shares, caller.promise or "", who, SLOT_SECONDS, SLOTS]
         keys = [*self._keys(buckets, direct=caller.direct), self._used_key(caller.account)]
         return max(0, int(_run(self._take, keys, [*arguments, *_figures(buckets)]))) / MICROSECONDS
@@ -93,13 +93,13 @@ class RedisLimiter:
             name: reckoning.level(each.state, shares=self._shares) for name, each in zip(buckets, read, strict=True)
         }
 
-    def used(self, account: str) -> Mapping[tuple[str, bool], int]:
+    def used(self, account: str) -> Mapping[Use, int]:
         """See `ports.Limiter`."""
         told = _run(self._used, [self._used_key(account)], [SLOT_SECONDS, SLOTS])
-        counts: Counter[tuple[str, bool]] = Counter()
+        counts: Counter[Use] = Counter()
         for name, count in zip(told[::2], told[1::2], strict=True):
-            letter, _, gstin = name.decode().partition(":")
-            counts[gstin, letter == _CLASS[True]] += int(count)
+            letter, gstin, call = name.decode().split(":")
+            counts[Use(gstin, letter == _CLASS[True], call)] += int(count)
         return counts
 
     def _read(self, buckets: Mapping[str, Limit], caller: Caller) -> _Read:

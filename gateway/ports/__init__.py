@@ -13,8 +13,10 @@ from gateway.ports.calls import (
     Limiter,
     LimiterAwayError,
     LoginTrial,
+    NamedBucket,
     NoPermit,
     Portals,
+    Use,
 )
 from gateway.ports.deliveries import (
     Deliveries,
@@ -127,6 +129,7 @@ __all__ = [
     "Lists",
     "LoginPause",
     "LoginTrial",
+    "NamedBucket",
     "NewOperation",
     "NoPermit",
     "Notices",
@@ -157,6 +160,7 @@ __all__ = [
     "TroubledEndpoint",
     "Unsettled",
     "Upkeep",
+    "Use",
     "Vault",
     "Verdict",
     "WebhookSecrets",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Operation
@@ -55,12 +55,22 @@ class LimiterAwayError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """For whom a permit is: whose GSP account, which taxpayer, whether somebody waits, and by which promise."""
+    """For whom a permit is: whose GSP account, which taxpayer, whether somebody waits, by which promise, for what."""
 
     account: str
     gstin: str
     direct: bool
     promise: str | None = None
+    call: str = ""
+    """The class of the call; told by `used`."""
+
+
+class Use(NamedTuple):
+    """Whose calls were counted: a taxpayer's, direct or queued, of one class of calls."""
+
+    gstin: str
+    direct: bool
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +116,19 @@ class Limiter(Protocol):
     def levels(self, buckets: Mapping[str, Limit]) -> Mapping[str, Level]:
         """How the buckets stand."""
 
-    def used(self, account: str) -> Mapping[tuple[str, bool], int]:
-        """The calls of about the last minute, by taxpayer and whether they were direct."""
+    def used(self, account: str) -> Mapping[Use, int]:
+        """The calls of about the last minute, by who made them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedBucket:
+    """A bucket of a taxpayer on a route. `scope` is what it limits: `account`, `gstin`, or a class of calls."""
+
+    route: str
+    account: str
+    scope: str
+    name: str
+    limit: Limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +171,10 @@ class Enquiries(Protocol):
         """The portal's sign of life, in its own words."""
 
     def allowance(self, seller: Seller) -> Mapping[str, Limit]:
-        """The buckets that the seller's calls count in."""
+        """The buckets that what the seller sends counts in, on its preferred route."""
+
+    def buckets(self, seller: Seller) -> Sequence[NamedBucket]:
+        """All that any call of the seller counts in, on any of its routes, each once; the preferred route's first."""
 
 
 class Health(Protocol):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
+from gateway.domain import error_budget
 from gateway.domain.operations import Lane, Operation, Status
 from gateway.domain.token_bucket import PERMILLE, Limit
 from gateway.errors import Misconfigured
-from gateway.ports import Level, LimiterAwayError, QueueLength, Route, Seller, Spending
+from gateway.ports import Level, LimiterAwayError, NamedBucket, QueueLength, Seller, Spending, Use
 from gateway.services import shield
 from gateway.services.ports import Ports
 
 MINUTE_SECONDS: Final = 60
-_ACCOUNT: Final = ":account"
+_ACCOUNT: Final = "account"
+_GSTIN: Final = "gstin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """One bucket of a taxpayer: whose, its limit, how it stands, and the calls of the last minute by class."""
+    """One bucket of a taxpayer: on which route, of what, its limit, how it stands, and the calls of the last minute.
 
+    Those of an account are the calls of all its taxpayers.
+    """
+
+    route: str
     scope: str
     limit: Limit
     level: Level
@@ -37,17 +44,43 @@ class Bucket:
     queued_used: int
 
 
+class Breaker(StrEnum):
+    """The state of a route's circuit breaker. Half open: the next caller asks whether the portal answers again."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether a route answers, and in how many seconds it is tried again."""
+
+    route: str
+    breaker: Breaker
+    down_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logins:
+    """A taxpayer's attempts to log in on a route that still count, and when there may be another; None: now."""
+
+    route: str
+    attempts: int
+    next_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """All that bears on when a taxpayer's next call goes out. `buckets` is None when nobody can ask the limiter."""
 
     seller: Seller
-    route: Route
     buckets: Sequence[Bucket] | None
     queues: Mapping[bool, QueueLength]
     expected_at: Mapping[bool, datetime | None]
     errors: Sequence[Spending]
-    down_seconds: int
+    routes: Sequence[Health]
+    logins: Sequence[Logins]
 
 
 def standing(seller: Seller, *, ports: Ports) -> Standing:
@@ -60,32 +93,49 @@ def standing(seller: Seller, *, ports: Ports) -> Standing:
     except LimiterAwayError:
         found, turns = None, {}
     now = ports.clock.now()
+    routes = (seller.route, *seller.other_routes)
     return Standing(
         seller=seller,
-        route=ports.routebook.route(seller.route),
         buckets=found,
         queues=queues,
         expected_at={direct: now + turns[direct] if direct in turns else None for direct in (True, False)},
         errors=list(shield.spending(seller, ports=ports)),
-        down_seconds=ports.health.down_seconds(seller.route),
+        routes=[health(route, ports=ports) for route in routes],
+        logins=[found for route in routes for found in _logins(seller, route, ports=ports)],
     )
 
 
+def health(route: str, *, ports: Ports) -> Health:
+    """How a route's circuit breaker stands."""
+    down = ports.health.down_seconds(route)
+    waiting = Breaker.OPEN if down else Breaker.HALF_OPEN
+    breaker = waiting if ports.health.is_open(route) else Breaker.CLOSED
+    return Health(route=route, breaker=breaker, down_seconds=down)
+
+
 def buckets(seller: Seller, *, ports: Ports) -> list[Bucket]:
-    """The buckets that a taxpayer's calls count in. Raises LimiterAwayError, or Misconfigured without a route."""
-    allowance = ports.enquiries.allowance(seller)
-    levels = ports.limiter.levels(allowance)
-    used = ports.limiter.used(ports.routebook.route(seller.route).gsp_account)
+    """All buckets that any call of a taxpayer counts in. Raises LimiterAwayError, or Misconfigured without a route."""
+    named = ports.enquiries.buckets(seller)
+    accounts = list(dict.fromkeys(each.account for each in named))
     return [
-        Bucket(
-            scope="account" if name.endswith(_ACCOUNT) else "gstin",
-            limit=limit,
-            level=levels[name],
-            direct_used=_used(used, seller, name, direct=True),
-            queued_used=_used(used, seller, name, direct=False),
-        )
-        for name, limit in allowance.items()
+        bucket
+        for account in accounts  # one by one: a cluster may keep them in different places
+        for bucket in _of_account(account, [each for each in named if each.account == account], seller, ports)
     ]
+
+
+def _of_account(account: str, named: Sequence[NamedBucket], seller: Seller, ports: Ports) -> Iterator[Bucket]:
+    levels = ports.limiter.levels({each.name: each.limit for each in named})
+    used = ports.limiter.used(account)
+    for each in named:
+        yield Bucket(
+            route=each.route,
+            scope=each.scope,
+            limit=each.limit,
+            level=levels[each.name],
+            direct_used=_used(used, each, seller, direct=True),
+            queued_used=_used(used, each, seller, direct=False),
+        )
 
 
 def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
@@ -107,17 +157,20 @@ def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
 
 
 def _turn(seller: Seller, ahead: int, *, direct: bool, ports: Ports) -> timedelta:
-    """How long until a call of the class has its turn behind so many of its lane."""
+    """How long until what is sent has its turn behind so many of its lane."""
+    sending = ports.enquiries.allowance(seller)
+    named = [each for each in ports.enquiries.buckets(seller) if each.name in sending]
+    account = ports.routebook.route(seller.route).gsp_account
     waits = (
         _wait(bucket, _before(bucket, seller, ahead, direct=direct, ports=ports), direct=direct)
-        for bucket in buckets(seller, ports=ports)
+        for bucket in _of_account(account, named, seller, ports)
     )
     return timedelta(seconds=max(waits, default=0.0))
 
 
 def _before(bucket: Bucket, seller: Seller, ahead: int, *, direct: bool, ports: Ports) -> int:
     """The calls that come before it in a bucket: in the account's, every lane has as many turns as its own."""
-    if bucket.scope == "gstin":
+    if bucket.scope != _ACCOUNT:
         return ahead
     account = _account(seller.lane, ports)
     others = (each for each in ports.queues.lengths() if each.direct == direct and each.lane != seller.lane)
@@ -143,7 +196,23 @@ def _account(lane: Lane, ports: Ports) -> str | None:
         return None
 
 
-def _used(used: Mapping[tuple[str, bool], int], seller: Seller, name: str, *, direct: bool) -> int:
-    if not name.endswith(_ACCOUNT):
-        return used.get((seller.gstin, direct), 0)
-    return sum(count for (_, was_direct), count in used.items() if was_direct is direct)
+def _used(used: Mapping[Use, int], bucket: NamedBucket, seller: Seller, *, direct: bool) -> int:
+    """The calls of a class among those of an account that counted in one of a taxpayer's buckets."""
+    whole = bucket.scope in {_ACCOUNT, _GSTIN}
+    return sum(
+        count
+        for use, count in used.items()
+        if use.direct is direct
+        and (bucket.scope == _ACCOUNT or use.gstin == seller.gstin)
+        and (whole or use.call == bucket.scope)
+    )
+
+
+def _logins(seller: Seller, route: str, *, ports: Ports) -> Iterator[Logins]:
+    """Of the account that a taxpayer has on a route, if it has one."""
+    account = ports.routebook.account(environment=seller.environment, gstin=seller.gstin, route=route)
+    if account is None:
+        return
+    attempts, now = ports.routebook.logins(account.id), ports.clock.now()
+    counted = sum(at > now - error_budget.LOGIN_WINDOW for at in attempts)
+    yield Logins(route=route, attempts=counted, next_at=error_budget.next_login_at(attempts, at=now))

@@ -231,6 +231,11 @@ class SqlRoutebook:
 
         return self._database.write(work)
 
+    def logins(self, account_id: str) -> Sequence[datetime]:
+        """See `ports.Routebook`."""
+        with self._database.read() as connection:
+            return _logins(connection, account_id)
+
     def pause_logins(self, account_id: str, *, system: str, changed_at: datetime | None, pause: LoginPause) -> None:
         """See `ports.Routebook`."""
         values = {

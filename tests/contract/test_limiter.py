@@ -14,7 +14,7 @@ from gateway.domain.token_bucket import MICROSECONDS, Limit
 from gateway.limits.memory import MemoryLimiter
 from gateway.limits.reckoning import PROMISE_SECONDS
 from gateway.limits.redis import RedisLimiter
-from gateway.ports import Caller, Limiter, LimiterAwayError
+from gateway.ports import Caller, Limiter, LimiterAwayError, Use
 from tests.contract.storage_kit import at_once
 from tests.support import FakeClock
 
@@ -249,7 +249,7 @@ def test_without_buckets_nothing_is_limited(rig: Rig) -> None:
 
 
 def test_use_is_told_by_seller_and_class(rig: Rig) -> None:
-    """Who called within the last minute; whoever was sent away did not."""
+    """Who called within the last minute, for what; whoever was sent away did not."""
     limiter = filled(rig, ACCOUNT)
     rig.forget()
     limiter.take(ACCOUNT, DIRECT)
@@ -257,7 +257,13 @@ def test_use_is_told_by_seller_and_class(rig: Rig) -> None:
     callers = [DIRECT, DIRECT, QUEUED, replace(DIRECT, gstin="2")]
     assert [limiter.take(ACCOUNT, caller) for caller in callers] == [0, 0, 0, 0]
     limiter.take({"{g}:gstin:9": SELLER["{g}:gstin:1"]}, replace(DIRECT, gstin="9"))
-    assert limiter.used("g") == {("1", True): 2, ("1", False): 1, ("2", True): 1}
+    limiter.take(ACCOUNT, replace(DIRECT, call="login"))
+    assert limiter.used("g") == {
+        Use(gstin="1", direct=True): 2,
+        Use(gstin="1", direct=True, call="login"): 1,
+        Use(gstin="1", direct=False): 1,
+        Use(gstin="2", direct=True): 1,
+    }
     assert limiter.used("another") == {}
 
 

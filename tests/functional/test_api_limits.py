@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support_api import Blueprint, Stack, document, refused, written
+from gateway.domain.calendar import write_instant
+from gateway.domain.error_budget import LOGIN_WINDOW, LOGINS_MAX
+from gateway.domain.token_bucket import Limit
+from gateway.limits.health import FAILURES_MIN
+from gateway.services import access
+from tests.support_api import (
+    PASSWORD,
+    ROUTE,
+    SELLER,
+    STRANGER,
+    USER,
+    Blueprint,
+    Stack,
+    add_seller,
+    document,
+    document_of_a_stranger,
+    refused,
+    written,
+)
 
 BURST = 5
 FIELDS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit", "RateLimit-Policy")
+ASYNC = {"Prefer": "respond-async"}
 NO_SUCH = "/operations/op_00000000000000000000000000"
 
 
@@ -92,7 +113,7 @@ def test_no_more_requests_under_way_than_allowed(narrow: Stack) -> None:
 
 
 def test_the_limits_are_told(stack: Stack) -> None:
-    """Both buckets with their level and use, the queues, the errors and the portal."""
+    """The buckets with their level and use, the queues, the errors, the logins and the route."""
     stack.post(document())
     stack.idle = True
     stack.post(document(No="Q/1"), headers={"Prefer": "respond-async"})
@@ -104,5 +125,97 @@ def test_the_limits_are_told(stack: Stack) -> None:
     assert all(bucket["speed_percent"] == 100 and bucket["room"] > 0 for bucket in told["buckets"])
     assert told["queues"]["queued"]["waiting"] == 1
     assert told["error_budget"]["gstin"]["limit"] == 20_000
-    assert told["portal"]["down_seconds"] == 0
+    assert [(each["route"], each["attempts"], each["limit"]) for each in told["logins"]] == [(ROUTE.name, 1, 4)]
+    assert told["routes"] == [{"route": ROUTE.name, "breaker": "closed", "down_seconds": 0}]
     assert told["limiter"] == "present"
+
+
+def test_a_class_of_calls_has_its_own_bucket(stack: Stack) -> None:
+    """A limit of logins and one of look-ups stand beside the others, each with the calls of its class alone."""
+    limits = {**ROUTE.limits, "login": Limit(60, 3600, 2), "look_up": Limit(100, 60, 10)}
+    access.put_route(replace(ROUTE, limits=limits), ports=stack.ports)
+    stack.get("/limits")
+    stack.clock.step(hours=3)
+    stack.post(document())
+    told = {bucket["scope"]: bucket for bucket in stack.get("/limits").json()["buckets"]}
+    assert {scope: bucket["used_last_minute"]["direct"] for scope, bucket in told.items()} == {
+        "account": 2,
+        "gstin": 2,
+        "login": 1,
+        "look_up": 0,
+    }
+    assert (told["login"]["calls"], told["login"]["seconds"], told["login"]["burst"]) == (60, 3600, 2)
+
+
+def test_a_class_of_calls_holds_up_what_is_queued(stack: Stack) -> None:
+    """Whoever waits behind others for a permit to send is told so, though the taxpayer has room for other calls."""
+    access.put_route(replace(ROUTE, limits={**ROUTE.limits, "send": Limit(1, 60, 1)}), ports=stack.ports)
+    stack.clock.step(hours=1)
+    stack.idle = True
+    turns = []
+    for number in range(4):
+        stack.clock.step(seconds=1)
+        told = stack.post(document(No=f"Q/{number}"), headers=ASYNC).json()
+        turns.append(datetime.fromisoformat(told["expected_at"]) - stack.clock.now())
+    assert turns[3] - turns[1] == timedelta(minutes=2)
+
+
+def test_a_permit_that_is_not_used_is_given_back(stack: Stack) -> None:
+    """The sending of what could not be sent, because its login was refused, holds no place in any bucket."""
+    access.put_route(replace(ROUTE, limits={**ROUTE.limits, "send": Limit(60, 60, 6)}), ports=stack.ports)
+    with stack.visitor():  # the portal knows the password from now on
+        add_seller(SELLER, ports=stack.ports, password="wrong")
+    stack.clock.step(hours=1)
+    assert stack.post(document()).status_code == 202
+    told = {bucket["scope"]: bucket for bucket in stack.get("/limits").json()["buckets"]}
+    assert {scope: bucket["promised"] for scope, bucket in told.items()} == {"account": 0, "gstin": 0, "send": 0}
+    assert told["send"]["used_last_minute"] == {"direct": 0, "queued": 0}
+
+
+def test_every_route_of_the_taxpayer_is_told(stack: Stack) -> None:
+    """In the order of its choice, each with its breaker; buckets that two routes share are told once."""
+    other = replace(ROUTE, name="sister")
+    access.put_route(other, ports=stack.ports)
+    seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
+    assert seller is not None
+    changed = replace(seller, other_routes=("sister",))
+    access.put_seller(changed, user_name=USER, password=PASSWORD, ports=stack.ports)
+    for _ in range(FAILURES_MIN):
+        stack.ports.health.failed(ROUTE.name)
+    told = stack.get("/limits").json()
+    assert [(each["route"], each["breaker"], each["down_seconds"] > 0) for each in told["routes"]] == [
+        (ROUTE.name, "open", True),
+        ("sister", "closed", False),
+    ]
+    assert [(each["route"], each["scope"]) for each in told["buckets"]] == [
+        (ROUTE.name, "account"),
+        (ROUTE.name, "gstin"),
+    ]
+
+
+def test_a_login_that_has_to_wait_is_told(stack: Stack) -> None:
+    """After as many attempts as the portal bears, when there may be another."""
+    seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
+    assert seller is not None
+    for _ in range(LOGINS_MAX):
+        assert stack.ports.enquiries.try_login(seller).accepted
+    (told,) = stack.get("/limits").json()["logins"]
+    assert told["attempts"] == told["limit"] == LOGINS_MAX
+    assert told["next_at"] == write_instant(stack.clock.now() + LOGIN_WINDOW)
+    stack.clock.step(seconds=told["window_seconds"])
+    (told,) = stack.get("/limits").json()["logins"]
+    assert (told["attempts"], "next_at" in told) == (0, False)
+
+
+def test_of_others_nothing_but_a_sum_is_told(stack: Stack) -> None:
+    """Another organisation's calls count in the account, and its GSTIN is nowhere."""
+    stack.post(document_of_a_stranger(), client="stranger")
+    stack.idle = True
+    stack.post(document_of_a_stranger() | {"DocDtls": document(No="S/2")["DocDtls"]}, client="stranger", headers=ASYNC)
+    stack.clock.step(seconds=2)
+    answer = stack.get("/limits")
+    used = {bucket["scope"]: bucket["used_last_minute"]["direct"] for bucket in answer.json()["buckets"]}
+    assert used == {"account": 2, "gstin": 0}
+    assert answer.json()["queues"]["queued"]["waiting"] == 0
+    assert STRANGER not in answer.text
+    assert "Strangers" not in answer.text

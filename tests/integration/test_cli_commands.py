@@ -198,6 +198,18 @@ def test_a_key_is_added_to_a_route(mohar: Mohar, folder: Path) -> None:
     assert mohar("route", "key", "sandbox", folder / "no.pem", "--purpose", "login").code == 3
 
 
+def test_a_limit_is_changed_and_shown(
+    mohar: Mohar,
+    credentials: Path,  # noqa: ARG001  the taxpayer comes with them
+) -> None:
+    """It is in the route's buckets at once, and the route's breaker is among them."""
+    assert mohar("route", "limit", "sandbox", "login", "100").code == 0
+    told = mohar("limits", "--gstin", ACTIVE_SELLER.gstin, "--json").json
+    assert "login" in {each["scope"] for each in told["taxpayers"][0]["buckets"]}
+    assert {"route": "sandbox", "breaker": "closed", "down_seconds": 0} in told["routes"]
+    assert "login: 100/60 s" in mohar("limits", "--gstin", ACTIVE_SELLER.gstin).out
+
+
 # Calls ----------------------------------------------------------------------------------------------------------------
 
 

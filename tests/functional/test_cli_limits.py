@@ -1,0 +1,117 @@
+"""`mohar limits` and `mohar route limit`: how the shared limits stand for an operator, and changing one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway import cli
+from gateway.cli import limits, routes
+from gateway.domain.token_bucket import Limit
+from gateway.limits.health import FAILURES_MIN, TRY_SECONDS
+from gateway.wiring import Wiring
+from tests.support_api import (
+    LIVE_ROUTE,
+    ROUTE,
+    SECOND_SELLER,
+    SELLER,
+    STRANGER,
+    Stack,
+    document,
+    document_of_a_stranger,
+)
+
+Mohar = Callable[..., Result]
+
+
+@pytest.fixture
+def mohar(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Mohar:
+    """A command line on the stack of this test, whose limiter and clock are in this process."""
+
+    @contextmanager
+    def opened() -> Iterator[Wiring]:
+        yield stack.wiring
+
+    for module in (limits, routes):
+        monkeypatch.setattr(module, "opened", opened)
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(cli.build("limits", "routes"), list(words))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def test_a_quiet_gateway_shows_its_routes(mohar: Mohar) -> None:
+    """Nobody is busy; every route has its breaker."""
+    told = json.loads(mohar("limits", "--json").stdout)
+    assert (told["taxpayers"], told["used_last_minute"]) == ([], [])
+    assert told["routes"] == [
+        {"route": name, "breaker": "closed", "down_seconds": 0} for name in (ROUTE.name, LIVE_ROUTE.name)
+    ]
+
+
+def test_an_operator_sees_every_busy_taxpayer(mohar: Mohar, stack: Stack) -> None:
+    """Who called, how often, for what; who waits, until when; and nobody who does neither."""
+    stack.post(document())
+    stack.idle = True
+    stack.post(document_of_a_stranger(), client="stranger", headers={"Prefer": "respond-async"})
+    stack.clock.step(seconds=2)
+    told = json.loads(mohar("limits", "--json").stdout)
+    waiting = {each["gstin"]: each["queues"]["queued"]["waiting"] for each in told["taxpayers"]}
+    assert waiting == {SELLER: 0, STRANGER: 1}
+    assert told["used_last_minute"] == [
+        {"account": ROUTE.gsp_account, "gstin": SELLER, "class": "direct", "call": call, "calls": 1}
+        for call in ("login", "send")
+    ]
+    assert SECOND_SELLER not in mohar("limits").stdout
+
+
+def test_a_taxpayer_is_shown_though_idle(mohar: Mohar) -> None:
+    """`--gstin` shows one that is not busy."""
+    told = json.loads(mohar("limits", "--gstin", SECOND_SELLER, "--json").stdout)
+    assert [each["gstin"] for each in told["taxpayers"]] == [SECOND_SELLER]
+
+
+def test_a_route_that_is_down_is_shown(mohar: Mohar, stack: Stack) -> None:
+    """Open while nobody may call, half open when the next one tries; for people too."""
+    for _ in range(FAILURES_MIN):
+        stack.ports.health.failed(ROUTE.name)
+    assert f"in {TRY_SECONDS} s" in mohar("limits").stdout
+    states = []
+    for _ in range(2):
+        told = json.loads(mohar("limits", "--json").stdout)
+        states.append({each["route"]: each["breaker"] for each in told["routes"]}[ROUTE.name])
+        stack.clock.step(seconds=TRY_SECONDS)
+    assert states == ["open", "half-open"]
+
+
+def test_a_limit_is_changed_while_everything_runs(mohar: Mohar, stack: Stack) -> None:
+    """A class of calls gets a limit of its own; the others stay; it is counted, obeyed and shown."""
+    said = mohar("route", "limit", ROUTE.name, "login", "2", "--seconds", "600", "--burst", "1")
+    assert said.exit_code == 0
+    assert "2 calls in 600 s for login, 1 at once" in said.stdout
+    stack.clock.step(hours=1)
+    assert stack.ports.routebook.route(ROUTE.name).limits == {**ROUTE.limits, "login": Limit(2, 600, 1)}
+    shown = mohar("limits", "--gstin", SELLER).stdout
+    assert f"{ROUTE.name} login: 2/600 s" in shown
+    assert "0 of 1" in shown, "a bucket that nobody used is empty"
+
+
+@pytest.mark.parametrize("words", [("sandbox", "postage", "1"), ("sandbox", "gstin", "0")])
+def test_what_is_no_limit_is_refused(mohar: Mohar, stack: Stack, words: tuple[str, ...]) -> None:
+    """Of nothing that is limited, or of no calls: nothing is changed."""
+    assert mohar("route", "limit", *words).exit_code == 2
+    assert stack.ports.routebook.route(ROUTE.name).limits == ROUTE.limits
+
+
+def test_a_burst_is_a_tenth_unless_said(mohar: Mohar, stack: Stack) -> None:
+    """So that nobody has to think of one."""
+    mohar("route", "limit", ROUTE.name, "account", "500")
+    stack.clock.step(seconds=2)
+    assert stack.ports.routebook.route(ROUTE.name).limits["account"] == Limit(500, 60, 50)
