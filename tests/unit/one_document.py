@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -30,6 +30,7 @@ from gateway.domain.retries import QUARANTINE_LOOKS_AFTER, READ_BACK_WINDOW, Pac
 from gateway.domain.settlement import Event, Settlement
 from gateway.storage.rows import settled_values
 from tests.support import START, operation
+from tests.unit.breadth_first import Steps, Walk
 
 NOW: Final = START
 SENDS_MAX: Final = 3
@@ -119,6 +120,9 @@ class World(NamedTuple):
         """Whether the portal would show our document."""
         return self.registry is Registry.OURS and self.registered_for < READ_BACK_WINDOW
 
+    def __str__(self) -> str:
+        return f"{self.row.status}, the portal has {self.registry.value}"
+
     @property
     def contradictory(self) -> bool:
         """Whether the end that we wrote down is not, or may yet turn out not to be, what the portal has."""
@@ -130,15 +134,12 @@ class World(NamedTuple):
         return self.over and (self.registry is Registry.OURS or may_land)
 
 
-Steps = Iterator[tuple[str, World]]
-
-
 def beginnings() -> list[World]:
     """A number that nobody knows, and one that stands for another's content."""
     return [World(operation(due_at=NOW)), World(operation(due_at=NOW), registry=Registry.OTHER)]
 
 
-def steps(world: World, gateway: Gateway) -> Steps:
+def steps(world: World, gateway: Gateway) -> Steps[World]:
     """Everything that can happen next, each with its name."""
     if world.over:
         return
@@ -154,10 +155,16 @@ def steps(world: World, gateway: Gateway) -> Steps:
         yield from _sends(world, gateway)
 
 
+@cache
+def whole_walk() -> Walk[World]:
+    """Everything that can happen with our own lifecycle, walked once for all tests."""
+    return Walk(beginnings(), partial(steps, gateway=Gateway()))
+
+
 # Time -----------------------------------------------------------------------------------------------------------------
 
 
-def _landings(world: World) -> Steps:
+def _landings(world: World) -> Steps[World]:
     for index, age in enumerate(world.travelling):
         rest = world.travelling[:index] + world.travelling[index + 1 :]
         yield f"a request lands after {age}", _landed(world._replace(travelling=rest), ago=AT_ONCE)
@@ -169,14 +176,14 @@ def _landed(world: World, *, ago: timedelta) -> World:
     return world._replace(registry=Registry.OURS, registered_for=ago)
 
 
-def _pass(world: World, by: timedelta) -> Iterator[World]:
+def passed(world: World, by: timedelta) -> Iterator[World]:
     """The worlds that can have become of this one after a while. Requests past their life have landed or died."""
     if by == AT_ONCE:
         yield world
         return
     ages = [age + by for age in world.travelling]
     later = world._replace(
-        row=_moved(world.row, by),
+        row=moved(world.row, by),
         travelling=tuple(age for age in ages if age < LIFE),
         registered_for=min(world.registered_for + by, READ_BACK_WINDOW),
     )
@@ -187,7 +194,7 @@ def _pass(world: World, by: timedelta) -> Iterator[World]:
 
 
 @cache
-def _moved(row: Operation, by: timedelta) -> Operation:
+def moved(row: Operation, by: timedelta) -> Operation:
     """A row whose instants moved into the past, none further than its age matters."""
     quarantined_since = _aged(row.quarantined_since, by, READ_BACK_WINDOW)
     before = AT_ONCE if quarantined_since is None else NOW - quarantined_since
@@ -195,6 +202,7 @@ def _moved(row: Operation, by: timedelta) -> Operation:
         row,
         updated_at=row.updated_at - by,
         due_at=_aged(row.due_at, by, AT_ONCE),
+        deadline_at=_aged(row.deadline_at, by, AT_ONCE),
         doubtful_since=_aged(row.doubtful_since, by, before + READ_BACK_WINDOW),
         quarantined_since=quarantined_since,
     )
@@ -207,12 +215,12 @@ def _aged(at: datetime | None, by: timedelta, age_max: timedelta) -> datetime | 
 # Our side -------------------------------------------------------------------------------------------------------------
 
 
-def _wakings(world: World, gateway: Gateway) -> Steps:
+def _wakings(world: World, gateway: Gateway) -> Steps[World]:
     row = world.row
     if row.status is Status.PARKED:
         yield "a person resumes it", world._replace(row=written(row, lifecycle.resume(row, at=NOW)))
         for wait in (AT_ONCE, OUTAGE):
-            for later in _pass(world, wait):
+            for later in passed(world, wait):
                 yield from _verdicts(later)
     elif row.status is Status.HELD:  # its own probes lie between the two
         yield from _beginnings_after((AT_ONCE, OUTAGE), world, gateway)
@@ -221,7 +229,7 @@ def _wakings(world: World, gateway: Gateway) -> Steps:
         yield from _beginnings_after((wait, wait + OUTAGE), world, gateway)
 
 
-def _verdicts(world: World) -> Steps:
+def _verdicts(world: World) -> Steps[World]:
     """What a person sees at the portal's own pages, which show whatever stands, however old it is.
 
     Whoever finds nothing of ours is believed only when the doubt is old, and so is the last attempt.
@@ -231,24 +239,24 @@ def _verdicts(world: World) -> Steps:
         yield "a person: it stands", world._replace(row=written(row, lifecycle.judge(row, Meaning.REGISTERED)))
     elif world.registry is Registry.OTHER:
         yield "a person: another's", world._replace(row=written(row, lifecycle.judge(row, Meaning.CONFLICT)))
-    elif _is_settled(row):
+    elif is_settled(row):
         yield "a person: nothing", world._replace(row=written(row, lifecycle.judge(row, Meaning.ABSENT)))
 
 
-def _is_settled(row: Operation) -> bool:
+def is_settled(row: Operation) -> bool:
     """When a person is believed who found nothing: the portal has forgotten, the last request has landed or died."""
     old = row.doubtful_since is not None and NOW - row.doubtful_since >= READ_BACK_WINDOW
     return old and NOW - row.updated_at >= LIFE
 
 
-def _beginnings_after(waits: tuple[timedelta, ...], world: World, gateway: Gateway) -> Steps:
+def _beginnings_after(waits: tuple[timedelta, ...], world: World, gateway: Gateway) -> Steps[World]:
     for wait in waits:
-        for later in _pass(world, wait):
+        for later in passed(world, wait):
             begun = later._replace(row=gateway.begun(later.row), stood_before=later.readable)
             yield f"an attempt begins after {wait}", begun
 
 
-def _closings(world: World) -> Steps:
+def _closings(world: World) -> Steps[World]:
     for event in (Event.WITHDRAWN, Event.WINDOW_CLOSED):
         try:
             yield str(event), world._replace(row=written(world.row, lifecycle.close(world.row, event)))
@@ -256,9 +264,9 @@ def _closings(world: World) -> Steps:
             continue
 
 
-def _crashes(world: World, gateway: Gateway) -> Steps:
+def _crashes(world: World, gateway: Gateway) -> Steps[World]:
     for wait in (AT_ONCE, OUTAGE):
-        for later in _pass(world, wait):
+        for later in passed(world, wait):
             yield f"we die, and it is noticed after {wait}", _ended(later, gateway.died(later.row))
 
 
@@ -273,7 +281,7 @@ def _ended(world: World, row: Operation) -> World:
 # The portal's side ----------------------------------------------------------------------------------------------------
 
 
-def _look_ups(world: World, gateway: Gateway) -> Steps:
+def _look_ups(world: World, gateway: Gateway) -> Steps[World]:
     for meaning in _shown(world):
         if meaning is Meaning.ABSENT and gateway.may_send(world.row):
             yield "looked up: absent", world._replace(clear_to_send=True)
@@ -295,7 +303,7 @@ def _shown(world: World) -> tuple[Meaning, ...]:
     return (*silent, Meaning.UNREADABLE, Meaning.ABSENT)
 
 
-def _sends(world: World, gateway: Gateway) -> Steps:
+def _sends(world: World, gateway: Gateway) -> Steps[World]:
     world = world._replace(sent_in_vain=world.sent_in_vain or world.stood_before)
     for meaning in (Meaning.UNREACHED, Meaning.HELD, Meaning.REFUSED, Meaning.TOO_LATE):
         yield f"sent: {meaning}", _learned(world, gateway, meaning)
@@ -312,7 +320,7 @@ def _answer(there: World) -> Meaning:
     return Meaning.REGISTERED if there.readable else Meaning.UNREADABLE
 
 
-def _lost(world: World, gateway: Gateway) -> Steps:
+def _lost(world: World, gateway: Gateway) -> Steps[World]:
     """A send of which we hear nothing that we can use."""
     there = _landed(world, ago=AT_ONCE)
     travels = world._replace(travelling=(AT_ONCE, *world.travelling))
