@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.domain.deliveries import EndpointLane
 from gateway.domain.operations import Operation
 from gateway.domain.outcomes import Outcome
 from gateway.domain.settlement import Settlement
-from gateway.ports import Attempt, Claim, Clock, Limiter, Work
+from gateway.ports import Attempt, Claim, Clock, Deliveries, DeliveryAttempt, Limiter, Sent, Work
 from gateway.ports.calls import Caller
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -59,6 +60,15 @@ MEASURES: Final = (
         buckets=WAIT_SECONDS,
     ),
     Measure(
+        name="mohar_delivery_attempts",
+        kind=Histogram,
+        labels=("verdict", "status"),
+        process="worker",
+        help="Tries at receivers of webhooks by what was answered and what the delivery became by it, and the seconds "
+        "that each took.",
+        buckets=ATTEMPT_SECONDS,
+    ),
+    Measure(
         name="mohar_operations_unsettled",
         kind=Gauge,
         labels=("kind", "status"),
@@ -78,6 +88,29 @@ MEASURES: Final = (
         labels=(),
         process="api",
         help="Since when the oldest row is due that nobody works on; 0 without any.",
+    ),
+    Measure(
+        name="mohar_deliveries",
+        kind=Gauge,
+        labels=("status",),
+        process="api",
+        help="Deliveries that are pending, and those of 90 days that are dead. Alarm when the dead grow.",
+    ),
+    Measure(
+        name="mohar_oldest_due_delivery_seconds",
+        kind=Gauge,
+        labels=("receivers",),
+        process="api",
+        help="Since when the oldest delivery is due that nobody works on; 0 without any. For `prompt` receivers it is "
+        "the gateway's lag, alarm at a minute; all others, on `trial`, keep their own waiting.",
+    ),
+    Measure(
+        name="mohar_webhooks",
+        kind=Gauge,
+        labels=("standing",),
+        process="api",
+        help="Webhooks: enabled, failing (enabled, but the last attempt failed), disabled_owner, disabled_gone "
+        "(answered 410), disabled_failing (failed for five days).",
     ),
     Measure(
         name="mohar_audit_unsealed",
@@ -185,6 +218,34 @@ class MeteredWork:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._work, name)
+
+
+class MeteredDeliveries:
+    """`ports.Deliveries`, with the tries measured."""
+
+    def __init__(self, deliveries: Deliveries, *, metrics: Metrics) -> None:
+        self._deliveries = deliveries
+        self._metrics = metrics
+
+    def take(self, lane: EndpointLane, *, after: Sent | None = None, **named: Any) -> DeliveryAttempt | None:
+        """See `ports.Deliveries`."""
+        taken = self._deliveries.take(lane, after=after, **named)
+        if after is not None:
+            self._observe(after)
+        return taken
+
+    def record(self, sent: Sent) -> bool:
+        """See `ports.Deliveries`."""
+        held = self._deliveries.record(sent)
+        self._observe(sent)
+        return held
+
+    def _observe(self, sent: Sent) -> None:
+        labels = {"verdict": sent.answer.verdict.value, "status": sent.progress.status.value}
+        self._metrics.observe("mohar_delivery_attempts", sent.answer.duration_ms / 1000, **labels)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._deliveries, name)
 
 
 class MeteredLimiter:

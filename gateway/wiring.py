@@ -34,13 +34,14 @@ from gateway.jobs.waiting import Waiters
 from gateway.limits.clients import MemoryClientLimits, RedisClientLimits
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
-from gateway.metrics import MeteredLimiter, MeteredWork, Metrics
+from gateway.metrics import MeteredDeliveries, MeteredLimiter, MeteredWork, Metrics
 from gateway.ports import (
     Addresses,
     Archive,
     Bell,
     ClientLimits,
     Clock,
+    Deliveries,
     Health,
     Ids,
     Limiter,
@@ -243,7 +244,7 @@ class Wiring:
             queues=SqlQueues(self.database, self.clock.monotonic),
             health=outside.health if outside else RedisHealth(self.redis, prefix=self.settings.redis_prefix),
             bell=outside.bell if outside else self.rq_bell,
-            deliveries=SqlDeliveries(self.database, vault, self.ids, monotonic=self.clock.monotonic),
+            deliveries=self._metered_deliveries(vault),
             endpoints=SqlEndpoints(self.database, vault, self.ids),
             feed=SqlFeed(self.database),
             notices=SqlNotices(self.database, self.ids),
@@ -262,6 +263,10 @@ class Wiring:
 
     def _metered_work(self) -> Work:
         return cast("Work", MeteredWork(SqlWork(self.database, self.ids), metrics=self.metrics, clock=self.clock))
+
+    def _metered_deliveries(self, vault: Vault) -> Deliveries:
+        kept = SqlDeliveries(self.database, vault, self.ids, monotonic=self.clock.monotonic)
+        return cast("Deliveries", MeteredDeliveries(kept, metrics=self.metrics))
 
     def _metered_limiter(self) -> Limiter:
         return cast("Limiter", MeteredLimiter(self._limiter(), metrics=self.metrics))

@@ -10,7 +10,8 @@ from gateway.domain.deliveries import DeliveryStatus
 from gateway.storage.tables import deliveries, delivery_attempts, events, lanes, webhooks
 
 PENDING: Final[ColumnElement[str]] = literal_column(f"'{DeliveryStatus.PENDING}'")
-"""Written out, because an index over pending rows is not found by a parameter."""
+DEAD: Final[ColumnElement[str]] = literal_column(f"'{DeliveryStatus.DEAD}'")
+"""Written out, because an index over pending or dead rows is not found by a parameter."""
 WAITING: Final = deliveries.c.due_at.isnot(None) & deliveries.c.lease_until.is_(None)
 """Rows that something will happen to by itself, and that nobody has in hand."""
 QUIET: Final[dict[str, Any]] = {
