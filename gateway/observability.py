@@ -37,6 +37,7 @@ EVENTS: Final[dict[str, str]] = {
     "leftovers not swept": "Redis is away; the next sweep tries again.",
     "no doorbell": "A worker's thread has no Redis to listen to, and tries again.",
     "outcome not recorded yet": "The database is away; what the portal said is kept and tried again for ten seconds.",
+    "portal's clock is apart, what has a window waits": "Let this machine follow NTP, or have the portal's `Date` set.",
     "process ready": "A process is at work.",
     "request failed": "A surprise, answered 500.",
     "settlement not announced, callers look once a second": "Redis is away.",

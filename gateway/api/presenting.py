@@ -14,6 +14,7 @@ from gateway.domain.calendar import write_instant
 from gateway.domain.ewaybill import Standing
 from gateway.domain.faults import Fault
 from gateway.domain.kinds import KINDS
+from gateway.domain.lifecycle import CLOCKS_APART_CODE
 from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import EwayBill, Registration
 from gateway.ports import Document, Listed, Relative
@@ -37,6 +38,12 @@ _HELD: Final[Mapping[HoldCause, str]] = {
     HoldCause.QUOTA: "The portal has blocked further calls for a while; the gateway tries again every hour.",
     HoldCause.SIGNING_KEY_UNKNOWN: "The answer is signed with a key that is not installed: `mohar route key` adds it.",
 }
+
+
+_CLOCKS_APART: Final = (
+    "It goes on by itself once the clocks agree: an operator lets the gateway's follow NTP (`mohar doctor`) or has the "
+    "`Date` of the portal's answers mended. If its window is near its end, do it at the portal's own pages."
+)
 
 
 def respond(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -269,6 +276,8 @@ def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _advice(found: Operation) -> str | None:
+    if found.status is Status.QUEUED and found.portal_code == CLOCKS_APART_CODE:
+        return _CLOCKS_APART
     if found.status is not Status.HELD or found.hold_cause is None:
         return ADVICE.get(found.status)
     doubt = " It may be registered already: do not renumber it." if found.in_doubt else ""

@@ -50,6 +50,8 @@ NEVER_IN_DOUBT: Final = frozenset(
 """An operation in doubt may have had its effect at the portal, so none of these may end it."""
 TOO_LATE_CODE: Final = "window-closed"
 """Stands for the portal's code where an operation was not sent because its time was over."""
+CLOCKS_APART_CODE: Final = "clocks-apart"
+"""Stands for it while an operation waits until the portal's clock and ours agree when its window closes."""
 
 
 class ForbiddenTransitionError(RuntimeError):

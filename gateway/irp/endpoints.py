@@ -59,6 +59,9 @@ EWB_AUTHENTICATE: Final = Endpoint("POST", "/v1.03/auth", EWAYBILL, "ACCESSTOKEN
 EWB_GET: Final = Endpoint("GET", "/v1.03/ewayapi/GetEwayBill", EWAYBILL)
 EWB_GET_BY_DOCUMENT: Final = Endpoint("GET", "/v1.03/ewayapi/GetEwayBillGeneratedByConsigner", EWAYBILL)
 """Asked with docType and docNo; the document's date is not asked for."""
+TELLS_TIME: Final[Mapping[str, Endpoint]] = {EINVOICE: HEARTBEAT, EWAYBILL: Endpoint("GET", "/", EWAYBILL)}
+"""What a system's host is asked for nothing but the `Date` of its answer. The e-way bill system has no sign of life; a
+page that is not there is dated as well."""
 
 
 def _action(name: str) -> Endpoint:

@@ -38,15 +38,19 @@ class Exchange:
         self._wire = wire
         self._permits = permits
 
-    def skew_seconds(self) -> float | None:
-        """By how much the portal's clock is ahead of ours; None while nothing is known of it."""
-        return self._wire.skew_seconds(self.route.base_url)
+    def skew_seconds(self, system: str) -> float | None:
+        """By how much the clock of a system's host is ahead of ours; None while nothing is known of it."""
+        return self._wire.clocks.skew_seconds(endpoints.url(self.route, endpoints.TELLS_TIME[system]))
 
-    def ask_time(self) -> None:
-        """Read the portal's clock anew, from the answer to a sign of life, which takes no session and no permit."""
+    def ask_time(self, system: str) -> bool:
+        """Read the clock of a system's host anew. Takes no session and no permit; False: that was done a moment ago."""
+        url = endpoints.url(self.route, endpoints.TELLS_TIME[system])
+        if not self._wire.clocks.may_ask(url):
+            return False
+        headers = DIALECTS[system].headers(self.route, self._account, None) | {"Cache-Control": "no-cache"}
         with contextlib.suppress(UnreachedError, LostError):  # then what was known before still stands
-            url = endpoints.url(self.route, endpoints.HEARTBEAT)
-            self._wire.send("GET", url, headers=endpoints.headers(self.route), params={}, body=None)
+            self._wire.send("GET", url, headers=headers, params={}, body=None)
+        return True
 
     def ask(
         self,

@@ -106,6 +106,9 @@ class Silence:
     def __init__(self, cause: HoldCause, code: str, message: str) -> None:
         self._outcome = Outcome(meaning=Meaning.HELD, hold_cause=cause, code=code, message=message)
 
+    def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> None:
+        """See `ports.Conversation`. It is held, which is said by an attempt."""
+
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:  # noqa: ARG002  a port's signature
         """See `ports.Conversation`."""
         return self._outcome

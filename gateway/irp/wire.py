@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import httpcore
 import httpx
 
 from gateway import correlation
+from gateway.irp.clocks import PortalClocks
 from gateway.ports import Clock
 
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -74,7 +74,7 @@ class Wire:
     def __init__(self, clock: Clock, *, call_seconds: float, transport: httpx.BaseTransport | None = None) -> None:
         self._clock = clock
         self._call_seconds = call_seconds
-        self._skews: dict[bytes, float] = {}
+        self.clocks = PortalClocks(clock)
         self._client = httpx.Client(
             transport=transport or _DeadlineTransport(clock),
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),  # one client serves all sellers
@@ -104,24 +104,12 @@ class Wire:
             raise LostError(f"no whole answer: {type(error).__name__}") from error
         if self._clock.monotonic() > deadline:
             raise LostError("the answer came after the deadline")
-        self._note_time(url, reply)
+        self.clocks.note(url, reply.headers)
         return reply
-
-    def skew_seconds(self, url: str) -> float | None:
-        """By how much the host's clock was ahead of ours at its last answer; None while it has told nothing."""
-        return self._skews.get(httpx.URL(url).netloc)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def _note_time(self, url: str, reply: Reply) -> None:
-        """The header Date (RFC 9110, 6.6.1): whole seconds, and as old as the answer's way to us."""
-        try:
-            told = parsedate_to_datetime(reply.headers.get("date", ""))
-            self._skews[httpx.URL(url).netloc] = (told - self._clock.now()).total_seconds()
-        except (ValueError, TypeError):  # none, or none that can be read: TypeError for one without a zone
-            return
 
     def _read(self, response: httpx.Response) -> Reply:
         try:

@@ -16,6 +16,7 @@ from gateway.ports.calls import (
     NamedBucket,
     NoPermit,
     Portals,
+    PutOff,
     Use,
 )
 from gateway.ports.deliveries import (
@@ -137,6 +138,7 @@ __all__ = [
     "PortalAccount",
     "Portals",
     "PublicKey",
+    "PutOff",
     "QueueLength",
     "Queues",
     "Received",

@@ -16,11 +16,26 @@ from gateway.ports.directory import Route, Seller
 from gateway.ports.work import Attempt
 
 
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """An operation waits so long before its next attempt, while others of its lane go on.
+
+    `code` and `message` say why, where that is to be told: they stand for the portal's own.
+    """
+
+    wait_seconds: float
+    code: str | None = None
+    message: str | None = None
+
+
 class Conversation(Protocol):
     """The calls of one attempt. Nothing raises but LeaseLostError, through `keep_lease`: every end is an Outcome.
 
     `keep_lease` is called before every wire call after the first, and raises when the lease is gone.
     """
+
+    def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> PutOff | None:
+        """Whether the attempt had better not begin yet; None: it may. Then the conversation is over."""
 
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
         """Send the request, and read and compare what came of it."""

@@ -159,8 +159,8 @@ class Work(Protocol):
     def renew(self, claim: Claim, *, until: datetime) -> Claim:
         """Lengthen a lease. Raises LeaseLostError."""
 
-    def release(self, claim: Claim, *, due_at: datetime) -> None:
-        """Give a row back untouched."""
+    def release(self, claim: Claim, *, due_at: datetime, code: str | None = None, message: str | None = None) -> None:
+        """Give a row back without an attempt; untouched, or with what it waits for in place of the portal's words."""
 
     def block_lane(self, lane: Lane, *, direct: bool, until: datetime) -> None:
         """Note that a lane has no permits for one class of calls until then."""

@@ -16,7 +16,7 @@ from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.retries import PACES, STANDARD, Pace
 from gateway.domain.settlement import Settlement
 from gateway.errors import Misconfigured
-from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit
+from gateway.ports import Attempt, Claim, Conversation, LeaseLostError, NoPermit, PutOff
 from gateway.services import delivering, draining, routing, shield
 from gateway.services.ports import Ports
 from gateway.services.routing import Way
@@ -68,13 +68,6 @@ def drain(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PutOff:
-    """The only route that will do for this operation is down; others of its lane may have another."""
-
-    wait_seconds: float
-
-
 def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | NoPermit | PutOff:
     """Make one attempt at one operation, and record whatever is then known. Raises LeaseLostError."""
     operation = claim.operation
@@ -86,8 +79,12 @@ def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | N
     conversation = _converse(operation, way, ports=ports)
     if isinstance(conversation, NoPermit):
         return conversation
+    keep_lease = _lease_keeper(claim, ports=ports, policy=policy)
+    put_off = conversation.put_off(operation, keep_lease=keep_lease)
+    if put_off is not None:
+        return put_off
     attempt = ports.work.begin_attempt(claim, route=route, worker=policy.worker, at=ports.clock.now())
-    outcome = _outcome(attempt, conversation, keep_lease=_lease_keeper(claim, ports=ports, policy=policy))
+    outcome = _outcome(attempt, conversation, keep_lease=keep_lease)
     _note_health(route, outcome, ports)
     at = ports.clock.now()
     settlement = lifecycle.settle(attempt.operation, outcome, at=at, pace=_pace(route, ports))
@@ -122,7 +119,8 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
         with correlation.about(operation.request_id), gate.alone() if operation.run_alone else gate.together():
             result = execute(claim, ports=ports, policy=policy)
         if isinstance(result, PutOff):
-            ports.work.release(claim, due_at=ports.clock.now() + timedelta(seconds=result.wait_seconds))
+            due_at = ports.clock.now() + timedelta(seconds=result.wait_seconds)
+            ports.work.release(claim, due_at=due_at, code=result.code, message=result.message)
         elif isinstance(result, NoPermit):
             until = ports.clock.now() + timedelta(seconds=result.wait_seconds)
             ports.work.block_lane(operation.lane, direct=operation.direct, until=until)
@@ -188,6 +186,9 @@ class _Unconfigured:
 
     def __init__(self, error: Misconfigured) -> None:
         self._outcome = _unconfigured(error)
+
+    def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> None:
+        """It is held, which is said by an attempt."""
 
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:  # noqa: ARG002  a port's signature
         return self._outcome

@@ -55,9 +55,10 @@ class SqlWork:
         self._database.write(lambda connection: _held_by(connection, claim, {"lease_until": until}))
         return replace(claim, lease_until=until)
 
-    def release(self, claim: Claim, *, due_at: datetime) -> None:
+    def release(self, claim: Claim, *, due_at: datetime, code: str | None = None, message: str | None = None) -> None:
         """See `ports.Work`."""
-        values = {"due_at": due_at, "lease_token": None, "lease_until": None, "lease_owner": None}
+        values: dict[str, Any] = {"due_at": due_at, "lease_token": None, "lease_until": None, "lease_owner": None}
+        values |= {} if code is None else {"portal_code": code, "portal_message": message}
         self._database.write(lambda connection: _held_by(connection, claim, values))
 
     def block_lane(self, lane: Lane, *, direct: bool, until: datetime) -> None:

@@ -181,6 +181,14 @@ def test_a_row_that_is_given_back_is_untouched(storage: Storage) -> None:
     assert storage.claimed().operation.id == operation.id
 
 
+def test_a_row_that_is_given_back_may_say_what_it_waits_for(storage: Storage) -> None:
+    """In place of the portal's words, without an attempt."""
+    operation = storage.accept()
+    storage.work.release(storage.claimed(), due_at=START, code="clocks-apart", message="They differ.")
+    assert storage.get(operation.id) == replace(operation, portal_code="clocks-apart", portal_message="They differ.")
+    assert storage.claimed().operation.attempts == 0
+
+
 def _begin_again(storage: Storage, claim: Claim, attempt: Attempt | None) -> None:  # noqa: ARG001  one of four alike
     storage.begin(claim)
 

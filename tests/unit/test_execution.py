@@ -11,9 +11,9 @@ import pytest
 from gateway.domain.operations import HoldCause, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.errors import Misconfigured
-from gateway.ports import Attempt, Claim, LeaseLostError, NoPermit
+from gateway.ports import Attempt, Claim, LeaseLostError, NoPermit, PutOff
 from gateway.services import execution
-from gateway.services.execution import RECORD_TRIES_MAX, DrainPolicy, PutOff
+from gateway.services.execution import RECORD_TRIES_MAX, DrainPolicy
 from tests import support
 
 POLICY = DrainPolicy(
@@ -31,6 +31,9 @@ class Conversation:
 
     def __init__(self, act: Callable[[], Outcome]) -> None:
         self._act = act
+
+    def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> None:
+        """It may begin."""
 
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
         """Do it."""
