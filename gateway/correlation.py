@@ -1,7 +1,8 @@
 """One name for a request and for all that follows from it: in logs, in records, and in calls to others.
 
 A request is named by its `X-Request-Id`; without one, by the trace of its `traceparent` (W3C Trace Context); without
-that, by an id of ours. An operation keeps the name, so that a worker goes on under it, hours later perhaps.
+that, by an id of ours. An operation keeps the name and the trace: workers go on under them, hours later perhaps,
+with the portal, and with those who are told how it ended.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ def begin(request_id: str, *, trace: str = "") -> None:
     _trace.set(trace or _trace_of(request_id))
 
 
+def trace() -> str:
+    """The trace of the present request; empty outside of one."""
+    return _trace.get()
+
+
 @contextmanager
-def about(request_id: str) -> Iterator[None]:
-    """While this is open, everything belongs to that request."""
+def about(request_id: str, *, trace: str = "") -> Iterator[None]:
+    """While this is open, everything belongs to that request; to none when the name is empty."""
     before = _request.get(), _trace.get()
-    begin(request_id)
+    begin(request_id, trace=trace)
     try:
         yield
     finally:

@@ -146,6 +146,7 @@ def operation(**members: Any) -> Operation:
         content_digest=new.content_digest,
         payload_blob=new.content_digest,
         request_id=new.request_id,
+        trace_id=new.trace_id,
         created_at=START,
         updated_at=START,
         due_at=START,

@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import Response
 
+from gateway import correlation
 from gateway.api import body, presenting, problems, results, state
 from gateway.api.dependencies import Preference, idempotency_key, preference
 from gateway.api.state import State
@@ -90,6 +91,7 @@ async def read(request: Request, principal: Principal, *, path: str, optional: b
         direct=wish.direct,
         patience_seconds=min(wish.wait_seconds, here.settings.direct_patience_seconds),
         retry_refused=_retry_refused(request),
+        trace_id=correlation.trace(),
     )
 
 

@@ -119,6 +119,7 @@ class Operation:
     content_digest: str
     payload_blob: str
     request_id: str
+    trace_id: str
     created_at: datetime
     updated_at: datetime
     due_at: datetime | None

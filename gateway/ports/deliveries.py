@@ -37,7 +37,8 @@ class Endpoint:
 class DeliveryAttempt:
     """One try at an endpoint, on record before its first byte is sent, under a lease until `lease_until`.
 
-    `more` tells that another row of its lane was due at that moment, `prompt` how its endpoint stood.
+    `more` tells that another row of its lane was due at that moment, `prompt` how its endpoint stood. What was asked
+    for has the name and the trace of the request that asked; what time makes has none.
     """
 
     id: str
@@ -47,6 +48,8 @@ class DeliveryAttempt:
     lease_until: datetime
     policy: str
     dispatch: Dispatch
+    request_id: str
+    trace_id: str
     prompt: bool
     more: bool
 

@@ -42,6 +42,7 @@ class NewOperation:
     request: bytes
     payload: bytes
     request_id: str
+    trace_id: str = ""
     deadline_at: datetime | None
     refused_since: datetime | None = None
     """A lasting refusal of the very same since then answers again; None: it is sent whatever was answered before."""

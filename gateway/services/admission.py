@@ -40,6 +40,7 @@ class Asked:
     direct: bool
     patience_seconds: float
     retry_refused: bool = False
+    trace_id: str = ""
 
 
 def key_of(
@@ -92,6 +93,7 @@ def new_operation(
         request=asked.body,
         payload=canonical.write(payload).encode(),
         request_id=asked.id,
+        trace_id=asked.trace_id,
         refused_since=None if asked.retry_refused else _start_of_day(at),
         **members,
     )

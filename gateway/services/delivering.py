@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from gateway import correlation
 from gateway.domain import deliveries
 from gateway.domain.deliveries import CHANCES, POLICIES, EndpointLane
 from gateway.domain.events import announced
@@ -46,7 +47,8 @@ def drain(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy, stopping:
 
 def deliver(attempt: DeliveryAttempt, *, ports: Ports) -> Sent:
     """Send once; what came of it has still to be recorded."""
-    answer = ports.sender.send(attempt.dispatch)
+    with correlation.about(attempt.request_id, trace=attempt.trace_id):
+        answer = ports.sender.send(attempt.dispatch)
     at = ports.clock.now()
     progress = deliveries.settle(
         attempt.delivery,

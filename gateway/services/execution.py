@@ -116,7 +116,10 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
         if put_off is not None:
             ports.work.release(claim, due_at=put_off)
             return True
-        with correlation.about(operation.request_id), gate.alone() if operation.run_alone else gate.together():
+        with (
+            correlation.about(operation.request_id, trace=operation.trace_id),
+            gate.alone() if operation.run_alone else gate.together(),
+        ):
             result = execute(claim, ports=ports, policy=policy)
         if isinstance(result, PutOff):
             due_at = ports.clock.now() + timedelta(seconds=result.wait_seconds)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, delete, func, or_, select, update
 
+from gateway import correlation
 from gateway.domain import deliveries as schedule
 from gateway.domain.audit import Action, Record
 from gateway.domain.deliveries import (
@@ -40,7 +41,7 @@ from gateway.storage.delivery_queries import (
     WEBHOOK,
 )
 from gateway.storage.recent import Recent
-from gateway.storage.tables import deliveries, delivery_attempts, lanes, webhooks
+from gateway.storage.tables import deliveries, delivery_attempts, lanes, operations, webhooks
 from gateway.storage.tables import events as events_table
 
 log = logging.getLogger(__name__)
@@ -176,6 +177,8 @@ class SqlDeliveries:
             lease_until=leased["lease_until"],
             policy=webhook["policy"],
             dispatch=self._dispatch(connection, webhook, row, at=at),
+            request_id=row["request_id"] or "",
+            trace_id=row["trace_id"] or "",
             prompt=prompt,
             more=len(due) > 1,
         )
@@ -212,7 +215,8 @@ class SqlDeliveries:
         row = connection.execute(HELD, held | changed).mappings().first()
         if row is None:  # its lease ended, or it was cancelled meanwhile
             extra = {"delivery": attempt.delivery.id}
-            log.warning("delivery is no longer ours, its receiver may get it again", extra=extra)
+            with correlation.about(attempt.request_id, trace=attempt.trace_id):
+                log.warning("delivery is no longer ours, its receiver may get it again", extra=extra)
             return False
         if answer.verdict is not Verdict.DELIVERED:
             self._failed(connection, row, gone=answer.verdict is Verdict.GONE, at=at)
@@ -251,7 +255,13 @@ class SqlDeliveries:
         webhook = connection.execute(failing).mappings().one()
         event = connection.execute(select(events_table).where(events_table.c.id == row["event_id"])).mappings().one()
         if row["status"] == DeliveryStatus.DEAD.value:
-            facts = {"webhook": row["webhook_id"], "event": row["event_id"], "attempts": row["attempts"]}
+            caused_by = select(operations.c.request_id).where(operations.c.id == event["operation_id"])
+            facts = {
+                "webhook": row["webhook_id"],
+                "event": row["event_id"],
+                "attempts": row["attempts"],
+                "request_id": connection.execute(caused_by).scalar_one_or_none(),
+            }
             self._audit(connection, Action.DELIVERY_EXHAUSTED, row["id"], webhook, facts, at=at)
             if not event["type"].startswith("webhook."):  # or two dead endpoints would tell each other for ever
                 told = _told(EventType.WEBHOOK_EXHAUSTED, webhook, event, _exhausted(row, event))

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, bindparam, exists, func, insert, literal_column, or_, select, update
 
 from gateway.domain.deliveries import DeliveryStatus
-from gateway.storage.tables import deliveries, delivery_attempts, events, lanes, webhooks
+from gateway.storage.tables import deliveries, delivery_attempts, events, lanes, operations, webhooks
 
 PENDING: Final[ColumnElement[str]] = literal_column(f"'{DeliveryStatus.PENDING}'")
 DEAD: Final[ColumnElement[str]] = literal_column(f"'{DeliveryStatus.DEAD}'")
@@ -64,8 +64,11 @@ DUE: Final = (
         deliveries.c.failures,
         deliveries.c.losses,
         events.c.body,
+        operations.c.request_id,
+        operations.c.trace_id,
     )
     .join(events, events.c.id == deliveries.c.event_id)
+    .outerjoin(operations, operations.c.id == events.c.operation_id)
     .where(
         deliveries.c.webhook_id == bindparam("webhook"),
         deliveries.c.due_at <= bindparam("at"),

@@ -244,6 +244,7 @@ def _insert_operation(connection: Connection, new: NewOperation, *, at: datetime
         "request_blob": blobs.keep(connection, new.request, at=at),
         "payload_blob": blobs.keep(connection, new.payload, at=at),
         "request_id": new.request_id,
+        "trace_id": new.trace_id,
         "due_at": at if new.waits_for is None else None,
         "deadline_at": new.deadline_at or NO_DEADLINE,
         "created_at": at,

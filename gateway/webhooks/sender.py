@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import gateway
+from gateway import correlation
 from gateway.ports import Answer, Clock, Dispatch, Verdict
 from gateway.webhooks import answers, signing
 from gateway.webhooks.addresses import AddressGuard
@@ -17,7 +18,7 @@ from gateway.webhooks.targets import RefusedError
 
 _OWN_HEADERS: Final = frozenset(
     {"accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te", "trailer"}
-    | {"transfer-encoding", "upgrade", "user-agent"}
+    | {"traceparent", "transfer-encoding", "upgrade", "user-agent", "x-request-id"}
 )
 """These the sender alone sets, or nobody; and everything that begins with `webhook-`."""
 _OWN_PREFIX: Final = "webhook-"
@@ -101,9 +102,8 @@ class HttpSender:
         return self._answered(head, excerpt, started)
 
     def _headers(self, dispatch: Dispatch, authority: str) -> list[tuple[str, str]]:
-        signed = signing.headers(
-            message_id=dispatch.message_id, body=dispatch.body, secrets=dispatch.secrets, at=self._clock.now()
-        )
+        at = self._clock.now()
+        signed = signing.headers(message_id=dispatch.message_id, body=dispatch.body, secrets=dispatch.secrets, at=at)
         own = {
             "host": authority,
             "user-agent": f"Mohar/{gateway.__version__}",
@@ -111,8 +111,9 @@ class HttpSender:
             "content-type": "application/json",
             "content-length": str(len(dispatch.body)),
         }
+        traced = correlation.headers(f"{dispatch.message_id} {at}")
         custom = {name: value for name, value in dispatch.headers.items() if not _is_own(name.lower())}
-        return [*(own | signed).items(), *custom.items()]
+        return [*(own | signed).items(), *traced.items(), *custom.items()]
 
     def _answered(self, head: Head, excerpt: bytes, started: float) -> Answer:
         asked_for = head.headers.get("retry-after")

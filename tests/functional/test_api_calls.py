@@ -1,4 +1,4 @@
-"""Every call that comes in is measured, recorded and named, and the name goes on to the portal."""
+"""Every call that comes in is measured, recorded and named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from gateway import correlation, metrics
+from gateway import metrics
 from gateway.storage.tables import audit, operations
 from tests.support_api import SELLER, Blueprint, Stack, document
 
@@ -83,24 +83,6 @@ def test_a_request_has_a_name(stack: Stack) -> None:
     with stack.wiring.database.read() as connection:
         names = connection.execute(select(operations.c.request_id).order_by(operations.c.created_at)).scalars().all()
     assert set(names) == {"mine-7", TRACE, ours.headers["x-request-id"]}
-
-
-def test_the_portal_is_told_the_name(stack: Stack) -> None:
-    """A call to the portal has the request's name and trace in its headers, with a span of its own."""
-    heard: list[tuple[str | None, str | None]] = []
-    client = stack.wiring._wire._client
-    send = client.send
-
-    def listening(request: Any, **named: Any) -> Any:
-        heard.append((request.headers.get("x-request-id"), request.headers.get("traceparent")))
-        return send(request, **named)
-
-    client.send = listening  # type: ignore[method-assign]  # it only listens
-    stack.post(document(), headers={"traceparent": PARENT})
-    assert len(heard) >= 2
-    assert {name for name, _ in heard} == {TRACE}
-    assert {correlation.trace_in(parent or "") for _, parent in heard} == {TRACE}
-    assert len({parent for _, parent in heard}) == len(heard)
 
 
 def test_measures_are_served(blueprint: Blueprint, tmp_path: Any) -> None:

@@ -30,6 +30,7 @@ operations = Table(
     Column("request_blob", String(64), nullable=False),
     Column("payload_blob", String(64), nullable=False),
     Column("request_id", String(64), nullable=False),
+    Column("trace_id", String(32), nullable=False, server_default=""),
     Column("route", String(40)),  # null until the first attempt; kept while in doubt
     Column("attempts", Integer, nullable=False, default=0),
     Column("doubtful_since", Instant),
