@@ -47,6 +47,7 @@ _PORTAL_CODE: Final = "5002"
 _OTHERS_COMPARED_MAX: Final = 200
 """Unknown members among which a missing one is looked for. Only hostile objects have more, and each costs time."""
 _WIDE: Final = Context(prec=100)  # the usual 28 digits do not hold the quotient of every number that strict JSON takes
+_TENTH: Final = Decimal("0.1")
 _DIGITS: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _COMPILING: Final = threading.Lock()
 _KINDS: Final = {"string": "text in quotes", "number": "a number", "object": "an object", "array": "an array"}
@@ -154,12 +155,29 @@ def _compiled_shape(schema: str) -> _Shape:
     root = document_of(schema)
     rules = dict(_rules(root, root=root))
     return _Shape(
-        compiled=jsonschema_rs.Draft202012Validator(root),
+        compiled=_compiled(root),
         explain=_explainer(root, rules=rules.values()),
         rules=rules,
         ranks={place: rank for rank, place in enumerate(rules)},
         portal_code=root.get("x-portal-code", _PORTAL_CODE),
     )
+
+
+def _compiled(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(_exact(schema))
+
+
+def _exact(rule: Any) -> Any:
+    """The same rule for the compiled validator, which takes 560058.0000000000000000001 for a multiple of 1.
+
+    It asks a float for its fraction where the divisor is whole, and calculates exactly where it is not.
+    """
+    if isinstance(rule, list):
+        return [_exact(each) for each in rule]
+    if not isinstance(rule, dict):
+        return rule
+    more = {"allOf": [{"multipleOf": _TENTH}]} if rule.get("multipleOf") == 1 else {}
+    return {name: _exact(value) for name, value in rule.items()} | more
 
 
 def _rules(
@@ -185,9 +203,7 @@ def _explainer(
 ) -> Callable[[Any], Iterator[ValidationError]]:
     """A validator that yields one error for each fault, at the very member, and passes over entries that are right."""
     entries = {
-        rule["items"]["$ref"]: jsonschema_rs.Draft202012Validator({**rule["items"], "$defs": root["$defs"]})
-        for rule in rules
-        if "items" in rule
+        rule["items"]["$ref"]: _compiled({**rule["items"], "$defs": root["$defs"]}) for rule in rules if "items" in rule
     }
 
     def items(validator: Any, asked: Any, found: Any, rule: Any) -> Iterator[ValidationError]:

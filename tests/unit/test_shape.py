@@ -148,6 +148,14 @@ def test_a_missing_member_is_named_where_it_belongs() -> None:
     assert fault.help == "Add the member Gstin: SellerDtls cannot be without it."
 
 
+@pytest.mark.parametrize("pin", ["560058.0000000000000000001", "560057.9999999999999999999", "560058.1", "560058.5"])
+def test_a_whole_number_is_whole_to_the_last_digit(pin: str) -> None:
+    """A fraction that no float can hold is a fraction all the same."""
+    of = document()
+    of["SellerDtls"]["Pin"] = Decimal(pin)
+    assert only_fault(of).code == "schema-decimals"
+
+
 @pytest.mark.parametrize("name", ["GSTIN", "gstin", "Gstn"])
 def test_a_misspelt_member_is_recognised(name: str) -> None:
     """A missing member is looked for among the unknown ones beside it."""
