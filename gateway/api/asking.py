@@ -101,7 +101,7 @@ def _is_bodiless(request: Request) -> bool:
 
 
 def _retry_refused(request: Request) -> bool:
-    said = request.headers.get(RETRY_REFUSED, "").strip().lower()
+    said = request.headers.get(RETRY_REFUSED, "").strip(body.BLANKS).lower()
     if said not in _SAID:
         raise Invalid("header-invalid", "Mohar-Retry-Refused is true or false.", help="Send true, or leave it out.")
     return _SAID[said]

@@ -15,6 +15,8 @@ from gateway.errors import Invalid, Malformed, TooLarge, UnsupportedMedia
 VALUES_MAX: Final = 150_000
 """Values and containers in one body. An INV-01 of 1,000 lines with every member has some 45,000, the rest is room for
 attributes. Millions would hold Python's one lock for half a second at a time while they are made and dropped."""
+BLANKS: Final = " \t"
+"""What may stand around a value in a header (RFC 9110, section 5.6.3). Python would strip no-break spaces too."""
 _LENGTH_DIGITS_MAX: Final = 18
 """Of a Content-Length that is read as a number at all."""
 
@@ -48,7 +50,7 @@ def parse(body: bytes) -> Any:
 
 
 def _check_media_type(request: Request, media_type: str) -> None:
-    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    given = request.headers.get("content-type", "").split(";")[0].strip(BLANKS).lower()
     if given != media_type:
         raise UnsupportedMedia(
             "media-type-unsupported",

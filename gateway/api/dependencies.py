@@ -9,7 +9,8 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from gateway.api import metering, state
+from gateway.api import metering, queries, state
+from gateway.api.body import BLANKS
 from gateway.errors import Invalid, Unauthorised
 from gateway.services import authentication
 from gateway.services.principal import Principal, Scope
@@ -49,6 +50,7 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
         found = await here.run(known)
         request.state.principal = found
         found.require(scope)
+        queries.check(request)
         return found
 
     return caller
@@ -59,14 +61,14 @@ def _credential(request: Request) -> str:
     given = ",".join(request.headers.getlist("authorization"))  # two of them are no valid token either
     keys = request.headers.getlist("x-api-key")
     if len(keys) == 1 and not given and keys[0].startswith(authentication.KEY_MARKS):
-        return keys[0].strip()
+        return keys[0].strip(BLANKS)
     if given[: len(_BEARER)].lower() != _BEARER or keys:
         raise Unauthorised(
             "token-missing",
             "There is no access token, or more than one proof of who is calling.",
             help="Get one from POST /oauth/token and send it as `Authorization: Bearer …`; or one `X-API-Key`.",
         )
-    return given[len(_BEARER) :].strip()
+    return given[len(_BEARER) :].strip(BLANKS)
 
 
 MayRegister = Annotated[Principal, Depends(scoped(Scope.IRN_WRITE))]
@@ -118,7 +120,7 @@ def idempotency_key(request: Request) -> str | None:
     given = request.headers.getlist("idempotency-key")
     if not given:
         return None
-    key = given[0].strip()
+    key = given[0].strip(BLANKS)
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if len(given) > 1 or _KEY.fullmatch(key) is None or '"' in key:

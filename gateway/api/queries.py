@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
 from typing import Final
 
 from fastapi import Request
 
+from gateway.api import openapi
 from gateway.errors import Invalid
 
 POSITION_MAX: Final = 2**63 - 1
 """Of a cursor: what the database can count to."""
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+def check(request: Request) -> None:
+    """Raises Invalid for a query parameter that the call does not know, or that is given twice."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not given:
+        return
+    known = _known()[f"{request.method} {request.scope['route'].path}"]
+    if not known.issuperset(given):
+        help = f"Leave it out; there are {', '.join(sorted(known))}." if known else "Leave it out; there is none."
+        raise Invalid("query-unknown", "This call does not know one of its query parameters.", help=help)
+    if len(set(given)) != len(given):
+        raise _wrong(next(name for name in given if given.count(name) > 1), "given once")
+
+
+@cache
+def _known() -> Mapping[str, frozenset[str]]:
+    """The query parameters of each call, by its method and path, as the OpenAPI document has them."""
+    described = json.loads(resources.files("schemas").joinpath(openapi.FILE).read_bytes())
+    parameters = described["components"]["parameters"]
+    return {
+        f"{method.upper()} {path}": frozenset(
+            told["name"]
+            for told in (parameters[each["$ref"].rpartition("/")[2]] for each in call["parameters"])
+            if told["in"] == "query"
+        )
+        for path, calls in described["paths"].items()
+        for method, call in calls.items()
+    }
 
 
 def number(request: Request, name: str, *, least: int = 0, most: int) -> int | None:

@@ -174,7 +174,7 @@ def test_the_portals_clock_closes_the_window(stack: Stack) -> None:
     stack.idle = True
     waiting = cancel(stack, irn, headers=ASYNC).headers["location"]
     stack.sandbox.configure(now=(stack.clock.now() + timedelta(seconds=40)).isoformat())
-    stack.get(f"/gstins/{SELLER}?refresh=true")
+    stack.get(f"/gstins/{SELLER}")
     stack.clock.step(hours=23, minutes=57, seconds=30)
     stack.drain()
     assert stack.get(waiting).json()["status"] == "expired"
