@@ -184,13 +184,18 @@ class SqlDeliveries:
         )
 
     def _dispatch(self, connection: Connection, webhook: RowMapping, row: RowMapping, *, at: datetime) -> Dispatch:
-        """What the wire needs to send a row to its endpoint as that is now."""
+        """What the wire needs to send a row to its endpoint as that is now.
+
+        Its secrets may be a moment old, but not older than its last change: whoever has been given a new secret can
+        verify whatever is taken from then on.
+        """
+        changed = f"{webhook['id']} {webhook['updated_at']}"
         return Dispatch(
             url=webhook["url"],
             environment=Environment(webhook["environment"]),
             headers=endpoint_rows.headers(webhook, vault=self._vault),
             secrets=self._secrets.get(
-                webhook["id"], lambda: endpoint_rows.secrets(connection, webhook["id"], vault=self._vault, at=at)
+                changed, lambda: endpoint_rows.secrets(connection, webhook["id"], vault=self._vault, at=at)
             ),
             message_id=row["event_id"],
             body=row["body"].encode(),

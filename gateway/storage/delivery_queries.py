@@ -31,6 +31,7 @@ WEBHOOK: Final = (
         webhooks.c.policy,
         webhooks.c.headers_sealed,
         webhooks.c.prompt_since,
+        webhooks.c.updated_at,
     )
     .join(lanes, lanes.c.lane == bindparam("lane"))
     .where(

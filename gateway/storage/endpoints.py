@@ -126,6 +126,7 @@ class SqlEndpoints:
             connection.execute(delete(webhook_secrets).where(past))
             connection.execute(update(webhook_secrets).where(newest).values(expires_at=old_until))
             self._put_secret(connection, id, secret, at=record.at)
+            connection.execute(update(webhooks).where(webhooks.c.id == id).values(updated_at=record.at))
             audit.append(connection, record)
 
         self._database.write(work)

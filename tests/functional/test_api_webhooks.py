@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,7 +14,9 @@ from gateway.domain.deliveries import Verdict
 from gateway.services import sweeping
 from gateway.services.webhooks import ENDPOINTS_MAX
 from tests import support_events
+from tests.receivers import receiving, saying
 from tests.support_api import SECOND_SELLER, SELLER, STRANGER, Stack, document, refused, written
+from tests.support_webhooks import sender
 
 URL = "https://erp.example/hooks"
 
@@ -243,16 +247,27 @@ def test_a_sample_is_sent_now(stack: Stack) -> None:
 
 
 def test_a_rotated_secret_signs_beside_the_old_one(stack: Stack) -> None:
-    """For 24 hours both, then the new one alone."""
+    """For 24 hours who knows either one verifies everything, from the answer on; then who knows the new one."""
     made = add(stack)
-    stack.clock.step(seconds=1)
-    path = f"/webhooks/{made['id']}"
-    rotated = call(stack, "POST", f"{path}/rotate", {}).json()
-    assert rotated["former_secret_until"] == "2026-11-21T12:00:01+05:30"
-    call(stack, "POST", f"{path}/test", {})
-    stack.clock.step(hours=24)
-    call(stack, "POST", f"{path}/test", {})
-    assert [sent.secrets for sent in stack.sender.sent] == [(rotated["secret"], made["secret"]), (rotated["secret"],)]
+    register(stack, "A/1")
+    stack.clock.step(seconds=0.1)
+    rotated = call(stack, "POST", f"/webhooks/{made['id']}/rotate", {}).json()
+    assert rotated["former_secret_until"] == "2026-11-21T12:00:00+05:30"
+    knowing = {"old": made["secret"], "new": rotated["secret"]}
+    with ExitStack() as open_things:
+        wire = open_things.enter_context(sender())
+        by = {name: open_things.enter_context(receiving(saying(200), secret)) for name, secret in knowing.items()}
+        stack.sender.on_send = lambda sent: [wire.send(replace(sent, url=each.url)) for each in by.values()] and None
+        register(stack, "A/2")
+        stack.clock.step(hours=24, seconds=-1)
+        register(stack, "A/3")
+        assert [len(each.received) for each in by.values()] == [2, 2]
+        assert [each.unverified for each in by.values()] == [[], []]
+        stack.clock.step(seconds=2)
+        register(stack, "A/4")
+        assert [len(each.received) for each in by.values()] == [3, 3]
+        assert [len(each.unverified) for each in by.values()] == [1, 0]
+        by["old"].unverified.clear()
 
 
 def test_what_fails_is_tried_again_and_seen(stack: Stack) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from sqlalchemy import select
+from standardwebhooks import Webhook
 
 from gateway.auth import vault
 from gateway.cli import demo, paper, test_mode
@@ -21,7 +23,9 @@ from gateway.domain import canonical
 from gateway.sandbox.master import ACTIVE_SELLER
 from gateway.services import administration
 from gateway.services.administration import Manager
+from gateway.storage.tables import deliveries, delivery_attempts
 from gateway.system import SystemClock
+from tests.receivers import receiving, saying
 
 OPERATOR: Final = Manager()
 CALLERS: Final = 3
@@ -129,6 +133,30 @@ def test_an_api_key_is_changed(stack: Stack, load: Load) -> None:
     load.more()
     administration.revoke_api_key(OPERATOR, old.id, ports=ports)
     load.more()
+
+
+def test_a_webhook_s_secret_is_changed(stack: Stack, load: Load) -> None:
+    """Who knows the old one alone verifies all that is sent, and so does who knows the new one, from the answer on."""
+    with httpx.Client(base_url=stack.base_url, timeout=PATIENCE_SECONDS, trust_env=False) as http:
+        form = {"grant_type": "client_credentials"}
+        token = http.post("/oauth/token", data=form, auth=(load.client_id, load.secret)).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        with receiving(saying(200)) as receiver:
+            made = http.post("/webhooks", json={"url": receiver.url}).raise_for_status().json()
+            load.more()
+            new = http.post(f"/webhooks/{made['id']}/rotate").raise_for_status().json()["secret"]
+            rotated_at = SystemClock().now()
+            load.more()
+            http.delete(f"/webhooks/{made['id']}").raise_for_status()
+    query = select(deliveries.c.event_id, delivery_attempts.c.began_at).join_from(deliveries, delivery_attempts)
+    with stack.wiring.database.read() as connection:
+        rows = connection.execute(query.where(deliveries.c.webhook_id == made["id"])).all()
+    began = {event_id: began_at for event_id, began_at in rows}  # noqa: C416  rows, not pairs
+    both = [request for request in receiver.received if began[request.headers["webhook-id"]] > rotated_at]
+    assert 0 < len(both) < len(receiver.received)
+    for requests, secret in ((receiver.received, made["secret"]), (both, new)):
+        for request in requests:
+            Webhook(secret).verify(request.body, dict(request.headers))
 
 
 def test_the_key_that_signs_tokens_is_changed(stack: Stack, load: Load) -> None:
