@@ -72,6 +72,7 @@ from gateway.storage.ledger import SqlLedger
 from gateway.storage.lists import SqlLists
 from gateway.storage.notices import SqlNotices
 from gateway.storage.queues import SqlQueues
+from gateway.storage.reconciling import SqlReconciliations
 from gateway.storage.road import SqlBills
 from gateway.storage.routebook import SqlRoutebook
 from gateway.storage.sealed import SqlSealed
@@ -237,6 +238,7 @@ class Wiring:
             portals=portals,
             enquiries=IrpEnquiries(routebook=routebook, portals=portals, wire=wire, clock=self.clock, budget=budget),
             rechecks=IrpRechecks(routebook=routebook, portals=portals),
+            reconciliations=SqlReconciliations(self.database, self.ids),
             verifier=self.verifier,
             limiter=limiter,
             budget=budget,

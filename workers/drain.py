@@ -10,7 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain import lanes
 from gateway.domain.deliveries import EndpointLane
-from gateway.services import delivering, execution
+from gateway.domain.reconciling import ReconcileLane
+from gateway.services import delivering, execution, reconciling
 from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
@@ -63,6 +64,9 @@ def drain(*, lane: str, direct: bool, **_: object) -> None:
     named = lanes.read(lane)
     if isinstance(named, EndpointLane):
         delivering.drain(named, ports=process.ports, policy=process.delivery_policy, stopping=stopping)
+        return
+    if isinstance(named, ReconcileLane):
+        reconciling.drain(named, ports=process.ports, policy=process.policy, stopping=stopping)
         return
     execution.drain(
         named, direct=direct, ports=process.ports, policy=process.policy, gate=process.gate, stopping=stopping

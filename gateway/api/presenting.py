@@ -125,6 +125,7 @@ def document(
         "notes": [relative(each) for each in notes] or None,
         "originals": [relative(each) for each in originals] or None,
         "cancelled_at": _instant(held.cancelled_at),
+        "superseded_at": _instant(held.superseded_at),
         "source": "portal" if held.operation_id is None else None,
         "id": held.operation_id,
     }

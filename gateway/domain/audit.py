@@ -43,6 +43,8 @@ class Action(StrEnum):
     PORTAL_KEY_ADDED = "portal_key:add"
     SESSION_RENEWED = "session:renew"
     READ_BACK = "document:read_back"
+    RECONCILED = "document:reconcile"
+    RECONCILIATION_ASKED = "reconciliation:ask"
     WEBHOOK_ADDED = "webhook:add"
     WEBHOOK_CHANGED = "webhook:change"
     WEBHOOK_ENABLED = "webhook:enable"

@@ -26,6 +26,8 @@ WEBHOOK_PREFIX: Final = "whk_"
 WEBHOOK_KEY_PREFIX: Final = "whs_"
 DELIVERY_PREFIX: Final = "dlv_"
 DELIVERY_ATTEMPT_PREFIX: Final = "dat_"
+RECONCILIATION_PREFIX: Final = "rec_"
+FINDING_PREFIX: Final = "fnd_"
 
 
 def is_gstin(text: str) -> bool:

@@ -175,3 +175,6 @@ class Notices(Protocol):
 
     def tell_of_deadlines(self, *, at: datetime, rows_max: int) -> int:
         """Tell of documents that still wait though the last moment to report them is near; how many."""
+
+    def tell_of_doubts(self, *, at: datetime, rows_max: int) -> int:
+        """Tell of operations that have been in doubt for 1, 12 or 40 hours; how many."""

@@ -18,7 +18,10 @@ CANCELLED: Final = "cancelled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A row of the ledger: a document as it stands at the portal. Nobody's operation brought one that was read back."""
+    """A row of the ledger: a document as it stands at the portal. Nobody's operation brought one that was read back.
+
+    `superseded_at` is when we learnt that another portal had the document first, so that this IRN counts no more.
+    """
 
     environment: Environment
     org_id: str
@@ -26,6 +29,7 @@ class Document:
     operation_id: str | None
     doc_date: date
     cancelled_at: datetime | None
+    superseded_at: datetime | None
     ours: bool
     status: str
     registration: Registration

@@ -27,8 +27,6 @@ RECORD_TRIES_MAX: Final = 20
 RECORD_PAUSE_SECONDS: Final = 0.5
 """Tries to write an outcome down while the database is away: ten seconds in all, within what a lease has left."""
 _OF_THE_ACCOUNT: Final = frozenset({HoldCause.ACCOUNT, HoldCause.QUOTA})
-_SPOKEN: Final = frozenset({Meaning.REGISTERED, Meaning.CONFLICT, Meaning.REFUSED, Meaning.ABSENT, Meaning.UNVERIFIED})
-"""After these the portal has surely answered."""
 
 
 class Gate(Protocol):
@@ -85,7 +83,7 @@ def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | N
         return put_off
     attempt = ports.work.begin_attempt(claim, route=route, worker=policy.worker, at=ports.clock.now())
     outcome = _outcome(attempt, conversation, keep_lease=keep_lease)
-    _note_health(route, outcome, ports)
+    routing.note_health(route, outcome, ports=ports)
     at = ports.clock.now()
     settlement = lifecycle.settle(attempt.operation, outcome, at=at, pace=_pace(route, ports))
     settled = _record(attempt, settlement, outcome, at=at, ports=ports)
@@ -216,13 +214,6 @@ def _lease_keeper(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Callabl
             held = ports.work.renew(held, until=at + timedelta(seconds=policy.lease_seconds))
 
     return keep
-
-
-def _note_health(route: str, outcome: Outcome, ports: Ports) -> None:
-    if outcome.silent:
-        ports.health.failed(route)
-    elif outcome.meaning in _SPOKEN:
-        ports.health.answered(route)
 
 
 def _pace(route: str, ports: Ports) -> Pace:

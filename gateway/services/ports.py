@@ -38,7 +38,7 @@ from gateway.ports import (
 )
 from gateway.ports.bills import Bills
 from gateway.ports.evidence import SealedLog, Sealer, Seals
-from gateway.ports.reconciling import Rechecks
+from gateway.ports.reconciling import Rechecks, Reconciliations
 from gateway.ports.verifying import Verifier
 
 
@@ -68,6 +68,7 @@ class Ports:
     portals: Portals
     enquiries: Enquiries
     rechecks: Rechecks
+    reconciliations: Reconciliations
     verifier: Verifier
     limiter: Limiter
     budget: ErrorBudget

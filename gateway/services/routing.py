@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.domain.kinds import KINDS
 from gateway.domain.operations import Environment, Operation
+from gateway.domain.outcomes import Meaning, Outcome
 from gateway.errors import Misconfigured, MoharError
 from gateway.ports import Seller
 from gateway.services.ports import Ports
+
+_SPOKEN: Final = frozenset({Meaning.REGISTERED, Meaning.CONFLICT, Meaning.REFUSED, Meaning.ABSENT, Meaning.UNVERIFIED})
+"""After these the portal has surely answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,19 @@ def wait_seconds(route: str, *, ports: Ports) -> float:
         ports.health.failed(route)
         return ports.health.admit(route)
     return 0.0
+
+
+def routes_of(seller: Seller, *, ports: Ports) -> list[str]:
+    """All routes that a seller can be asked for on: the preferred one, and the others that take its login."""
+    return [seller.route, *_with_login(seller, seller.other_routes, ports)]
+
+
+def note_health(route: str, outcome: Outcome, *, ports: Ports) -> None:
+    """What a call tells of its route."""
+    if outcome.silent:
+        ports.health.failed(route)
+    elif outcome.meaning in _SPOKEN:
+        ports.health.answered(route)
 
 
 def _first_open(routes: Sequence[str], ports: Ports) -> str:

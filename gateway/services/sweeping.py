@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.domain.audit import months_before
 from gateway.domain.lanes import AnyLane
+from gateway.domain.reconciling import day_of
 from gateway.services import sealing
 from gateway.services.ports import Ports
 
@@ -47,6 +48,7 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
     if count % REAP_EVERY == 0:
         ports.upkeep.wake_relogged(at=at)
         tell(at=at, ports=ports)
+        ports.reconciliations.open_due(day_of(at), at=at, rows_max=ROWS_MAX)
         ports.deliveries.tidy(at=at, rows_max=ROWS_MAX)
     rung = ports.bell.mend(_due_lanes(ports, at))
     if count % TELL_EVERY == 0:
@@ -59,13 +61,15 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
 def tell(*, at: datetime, ports: Ports) -> int:
     """Tell receivers what time has brought, each once; how much that was."""
     told = ports.notices.tell_of_cancel_windows(at=at, rows_max=ROWS_MAX)
-    return told + ports.notices.tell_of_deadlines(at=at, rows_max=ROWS_MAX)
+    told += ports.notices.tell_of_deadlines(at=at, rows_max=ROWS_MAX)
+    return told + ports.notices.tell_of_doubts(at=at, rows_max=ROWS_MAX)
 
 
 def _due_lanes(ports: Ports, at: datetime) -> list[tuple[AnyLane, bool]]:
     """Every lane with work, and whether it is direct calls'."""
     endpoints = [(lane, False) for lane in ports.deliveries.due_lanes(at=at)]
-    return [*ports.upkeep.due_lanes(at=at), *endpoints]
+    runs = [(lane, False) for lane in ports.reconciliations.due_lanes(at=at)]
+    return [*ports.upkeep.due_lanes(at=at), *endpoints, *runs]
 
 
 def reap_records(*, months: int, ports: Ports) -> int:

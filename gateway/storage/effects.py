@@ -55,6 +55,7 @@ def store_document(
         "buyer_gstin": registered.buyer_gstin,
         "total": f"{registered.total:f}",
         "status": "cancelled" if registered.cancelled else "active",
+        "superseded_at": at if registered.rejected else None,
         "ours": not registered.differences,
         "ack_no": registered.ack_no,
         "ack_at": registered.ack_at,

@@ -13,6 +13,7 @@ from gateway.domain.error_budget import Scope
 from gateway.domain.events import Announcement, EventType
 from gateway.domain.operations import Environment, Operation
 from gateway.ports import Ids, Seller, Spending
+from gateway.ports.reconciling import Run
 from gateway.storage import events
 from gateway.storage.database import Database
 from gateway.storage.recent import Recent
@@ -61,7 +62,13 @@ class SqlErrorBudget:
 
 
 def count(
-    connection: Connection, who: Operation | Seller, *, route: str | None, caused_by: str, errors: int, at: datetime
+    connection: Connection,
+    who: Operation | Seller | Run,
+    *,
+    route: str | None,
+    caused_by: str,
+    errors: int,
+    at: datetime,
 ) -> list[Announcement]:
     """Count errors for the taxpayer and for the route's client id; what is to be told of marks that they went over.
 
@@ -99,7 +106,7 @@ def _added(
     return int(connection.execute(query).scalar_one())
 
 
-def _announcement(who: Operation | Seller, scope: Scope, mark: int, errors: int) -> Announcement:
+def _announcement(who: Operation | Seller | Run, scope: Scope, mark: int, errors: int) -> Announcement:
     return Announcement(
         type=EventType.LIMIT_ERROR_BUDGET,
         environment=who.environment.value,

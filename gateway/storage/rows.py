@@ -84,6 +84,7 @@ def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
         operation_id=row["operation_id"],
         doc_date=row["doc_date"],
         cancelled_at=row["cancelled_at"],
+        superseded_at=row["superseded_at"],
         ours=row["ours"],
         status=row["status"],
         registration=Registration(

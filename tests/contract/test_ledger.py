@@ -48,6 +48,7 @@ def test_a_document_is_read_back_whole(storage: Storage) -> None:
         operation_id=operation.id,
         doc_date=NEW.doc_date,
         cancelled_at=None,
+        superseded_at=None,
         ours=True,
         status="active",
         registration=registration(NEW),

@@ -95,3 +95,36 @@ def test_what_is_settled_has_no_deadline(storage: Storage, notices: SqlNotices, 
     assert notices.tell_of_deadlines(at=storage.clock.now(), rows_max=10) == 0
     storage.clock.step(minutes=1)
     assert notices.tell_of_deadlines(at=storage.clock.now(), rows_max=10) == 1
+
+
+def test_a_doubt_is_told_at_one_twelve_and_forty_hours(storage: Storage, notices: SqlNotices) -> None:
+    """Each age once, to the second; an age that was missed is not told late."""
+    storage.come_to(Meaning.UNKNOWN)
+    tell = partial(notices.tell_of_doubts, rows_max=10)
+    counts = [
+        tell(at=START + timedelta(hours=1, seconds=-1)),
+        tell(at=START + timedelta(hours=1)),
+        tell(at=START + timedelta(hours=11)),
+        tell(at=START + timedelta(hours=41)),
+        tell(at=START + timedelta(hours=47)),
+    ]
+    assert counts == [0, 1, 0, 1, 0]
+    first, second = told(storage, "operation.unknown_for_long")
+    assert (first["data"]["doubt"]["hours"], second["data"]["doubt"]["hours"]) == (1, 40)
+    assert first["data"]["doubt"]["since"] == "2026-11-20T12:00:00+05:30"
+    assert first["data"]["operation"]["status"] == "indeterminate"
+
+
+def test_what_is_certain_is_no_doubt(storage: Storage, notices: SqlNotices) -> None:
+    """Held for days, or settled since."""
+    storage.come_to(Meaning.HELD, new=new_operation("A/2"))
+    storage.come_to(Meaning.UNKNOWN, Meaning.REGISTERED)
+    assert notices.tell_of_doubts(at=START + timedelta(hours=2), rows_max=10) == 0
+
+
+def test_two_sweepers_tell_of_a_doubt_once(storage: Storage, notices: SqlNotices) -> None:
+    """Also at the same moment."""
+    storage.come_to(Meaning.UNKNOWN)
+    tell = partial(notices.tell_of_doubts, at=START + timedelta(hours=2), rows_max=10)
+    assert sum(at_once([tell] * 3)) == 1
+    assert len(told(storage, "operation.unknown_for_long")) == 1

@@ -17,6 +17,7 @@ from gateway.storage.tables.evidence import audit, blobs, body_keys
 from gateway.storage.tables.ledger import documents, eway_bills, note_links
 from gateway.storage.tables.limits import portal_errors, portal_logins
 from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.tables.reconciling import reconciliation_findings, reconciliations
 from gateway.storage.tables.road import eway_bill_steps
 from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
 from gateway.storage.tables.webhooks import (
@@ -64,6 +65,8 @@ __all__ = [
     "portal_keys",
     "portal_logins",
     "portal_sessions",
+    "reconciliation_findings",
+    "reconciliations",
     "revoked_tokens",
     "routes",
     "token_keys",

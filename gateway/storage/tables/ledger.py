@@ -22,6 +22,7 @@ documents = Table(
     Column("total", String(20), nullable=False),
     Column("status", String(10), nullable=False),  # 'active' or 'cancelled' at the portal
     Column("cancelled_at", Instant),
+    Column("superseded_at", Instant),  # when we learnt that another portal had the document first, and that one counts
     Column("ours", Boolean, nullable=False),  # false: the content that somebody else registered under this number
     Column("ack_no", String(20), nullable=False),
     Column("ack_at", Instant, nullable=False),
@@ -39,6 +40,7 @@ documents = Table(
 )
 _untold = documents.c.closing_told_at.is_(None)
 Index("documents_closing", documents.c.ack_at, sqlite_where=_untold, postgresql_where=_untold)
+Index("documents_acknowledged", documents.c.environment, documents.c.gstin, documents.c.ack_at, documents.c.irn)
 Index(
     "documents_details",
     documents.c.environment,
