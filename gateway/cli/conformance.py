@@ -31,7 +31,8 @@ DAY_OF_THE_UNDATED: Final = date(2026, 4, 1)
 DEPARTURES: Final[Mapping[str, str]] = {
     "inv01/OmkarGharat_CRN_CRN_2024_001.json": (
         "Its amounts are negative. The form of INV-01 has no amount below zero: a credit note says by its type that it "
-        "takes back, and the portal answers a negative one with 5002. The independent check knew no lower bounds."
+        "takes back. What the portal answers to a negative one is in no recording; by its form it would be 5002, a "
+        "field that breaks the schema, and that is our reading. The independent check knew no lower bounds."
     ),
     "inv01/OmkarGharat_INV_SEZ_2024_001.json": (
         "The buyer's GSTIN has 16 characters, which is no matter of a check digit, and the place of supply of a supply "

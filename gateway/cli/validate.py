@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.markup import escape
@@ -38,8 +38,13 @@ class RouteKind(StrEnum):
 
 _ISO: Final = ["%Y-%m-%d"]
 Day = Annotated[datetime | None, typer.Option(formats=_ISO, help="The day whose rules count; today.")]
-Since = Annotated[datetime | None, typer.Option("--from", formats=_ISO, help="With --stored: first document date.")]
-Until = Annotated[datetime | None, typer.Option("--to", formats=_ISO, help="With --stored: last document date.")]
+_STORED_DAYS: Final = 90
+"""How far --stored looks back unless it is told."""
+Since = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=_ISO, help=f"With --stored: first document date; {_STORED_DAYS} days before --to."),
+]
+Until = Annotated[datetime | None, typer.Option("--to", formats=_ISO, help="With --stored: last document date; today.")]
 Files = Annotated[list[str] | None, typer.Argument(help="Documents or lists of them; - reads standard input.")]
 
 
@@ -51,7 +56,9 @@ def install(app: typer.Typer) -> None:
 def validate(
     files: Files = None,
     as_of: Day = None,
-    route: Annotated[RouteKind, typer.Option(help="Whose rules: the live portal's or its sandbox'.")] = RouteKind.LIVE,
+    route: Annotated[
+        RouteKind | None, typer.Option(help="Whose rules: the live portal's (unless told) or its sandbox'.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     *,
@@ -65,17 +72,27 @@ def validate(
     today = indian_date(SystemClock().now())
     on = as_of.date() if as_of is not None else today
     if stored:
-        raise typer.Exit(_stored(_day(since, today), _day(until, today), on, as_json=as_json))
-    if not files:
-        errors.print("Name at least one file, or --stored with --from and --to.")
-        raise typer.Exit(EXIT_WRONGLY_CALLED)
-    context = Context(on=on, route_enforces_check_digit=route is RouteKind.LIVE)
+        last = _day(until, today)
+        first = _day(since, last - timedelta(days=_STORED_DAYS))
+        if files or route is not None:
+            _refuse("--stored takes no files and no --route: every document is judged by its seller's own route.")
+        if first > last:
+            _refuse(f"The period ends on {last}, before it begins on {first}.")
+        raise typer.Exit(_stored(first, last, on, as_json=as_json))
+    if not files or since is not None or until is not None:
+        _refuse("Name at least one file; or --stored, with --from and --to if you like.")
+    context = Context(on=on, route_enforces_check_digit=route is not RouteKind.SANDBOX)
     wrong = 0
     for name in files:
         for place, examined in _looked_at(name, context):
             wrong += not examined.valid
             _tell(place, examined, as_json=as_json)
     raise typer.Exit(EXIT_FAILED if wrong else EXIT_DONE)
+
+
+def _refuse(why: str) -> NoReturn:
+    errors.print(why)
+    raise typer.Exit(EXIT_WRONGLY_CALLED)
 
 
 def _looked_at(name: str, context: Context) -> Iterator[tuple[str, Examined]]:
@@ -105,8 +122,7 @@ def _bytes(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        errors.print(f"{escape(name)}: {escape(error.strerror or 'cannot be read')}.")
-        raise typer.Exit(EXIT_WRONGLY_CALLED) from None
+        _refuse(f"{escape(name)}: {escape(error.strerror or 'cannot be read')}.")
 
 
 def _tell(place: str, examined: Examined, *, as_json: bool) -> None:
@@ -151,6 +167,11 @@ def _stored(since: date, until: date, as_of: date, *, as_json: bool) -> int:
                     place = f"{prospect.stored.operation_id} {prospect.stored.gstin} {prospect.stored.doc_no}"
                     _tell(place, Examined(irn=None, errors=prospect.errors, warnings=()), as_json=as_json)
     if not as_json:
-        console.print(f"{looked_at} registered documents looked at as of {as_of}; {broken} would be refused.")
+        console.print(
+            f"{looked_at} registered documents from {since} to {until}, looked at as of {as_of}:",
+            f"{broken} would be refused.",
+            soft_wrap=True,
+        )
+    if rules and not as_json:
         console.print(table(("rule", "documents"), [(code, str(count)) for code, count in rules.most_common()]))
     return EXIT_FAILED if broken else EXIT_DONE
