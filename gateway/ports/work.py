@@ -205,8 +205,8 @@ class Upkeep(Protocol):
     def lead(self, role: str, *, holder: str, at: datetime, until: datetime) -> bool:
         """Whether `holder` has the role, alone, until then: taken if it is free, renewed if it is held already."""
 
-    def reap(self, *, at: datetime) -> int:
-        """Remove idempotency keys past their life; how many."""
+    def reap(self, *, at: datetime, rows_max: int) -> int:
+        """Remove some idempotency keys past their life; how many."""
 
 
 class Auditor(Protocol):

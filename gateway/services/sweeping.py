@@ -17,6 +17,8 @@ LEADER_LEASE: Final = timedelta(seconds=10)
 """After so long without its leader, another sweeper takes over."""
 ROWS_MAX: Final = 500
 """Rows of each kind in one sweep, so that it stays well within its second; the rest is for the next."""
+KEYS_MAX: Final = 20_000
+"""Idempotency keys that are forgotten in one round: more than come in between two, at 300 a second."""
 SEAL_EVERY: Final = 3
 """Sweeps between two seals: what is lost before its seal cannot be missed, and each seal costs a commit."""
 TELL_EVERY: Final = 30
@@ -53,9 +55,14 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
     rung = ports.bell.mend(_due_lanes(ports, at))
     if count % TELL_EVERY == 0:
         ports.bills.tell_of_ends(at=at, rows_max=ROWS_MAX)
-    reaped = ports.upkeep.reap(at=at) + ports.keyring.reap(at=at) + ports.bell.sweep() if count % REAP_EVERY == 0 else 0
+    reaped = reap(at=at, ports=ports) if count % REAP_EVERY == 0 else 0
     sealed = seal_all(holder=holder, ports=ports) if count % SEAL_EVERY == 0 else 0
     return Swept(leads=True, leases=leases, expired=expired, rung=rung, reaped=reaped, sealed=sealed)
+
+
+def reap(*, at: datetime, ports: Ports) -> int:
+    """Forget what is past its life; how much that was."""
+    return ports.upkeep.reap(at=at, rows_max=KEYS_MAX) + ports.keyring.reap(at=at) + ports.bell.sweep()
 
 
 def tell(*, at: datetime, ports: Ports) -> int:

@@ -88,25 +88,27 @@ class SqlDeliveries:
 
     def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Deliveries`."""
-        over = select(deliveries.c.id).where(deliveries.c.lease_until < at).limit(rows_max)
+        over = select(deliveries.c.id).where(deliveries.c.lease_until < at)
         with self._database.read() as connection:
-            ids = connection.execute(over).scalars().all()
+            ids = connection.execute(over.order_by(deliveries.c.lease_until).limit(rows_max)).scalars().all()
         for id in ids:
             self._database.write(partial(self._end_lease, id=id, at=at))
         return len(ids)
 
     def due_lanes(self, *, at: datetime) -> Sequence[EndpointLane]:
-        """See `ports.Deliveries`."""
+        """See `ports.Deliveries`. One look into the index for each endpoint, however many rows wait there."""
+        first = (
+            select(deliveries.c.id)
+            .where(deliveries.c.webhook_id == webhooks.c.id, deliveries.c.due_at <= at, WAITING)
+            .order_by(deliveries.c.due_at)
+            .limit(1)
+            .scalar_subquery()
+        )
+        free = or_(lanes.c.bulk_blocked_until.is_(None), lanes.c.bulk_blocked_until <= at)
         query = (
-            select(deliveries.c.webhook_id, webhooks.c.prompt_since)
-            .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-            .join(lanes, lanes.c.lane == "webhook:" + deliveries.c.webhook_id)
-            .where(
-                deliveries.c.due_at <= at,
-                WAITING,
-                or_(lanes.c.bulk_blocked_until.is_(None), lanes.c.bulk_blocked_until <= at),
-            )
-            .distinct()
+            select(webhooks.c.id.label("webhook_id"), webhooks.c.prompt_since)
+            .join(lanes, lanes.c.lane == "webhook:" + webhooks.c.id)
+            .where(free, first.isnot(None))
         )
         with self._database.read() as connection:
             return [_lane(row) for row in connection.execute(query).mappings()]
@@ -128,13 +130,14 @@ class SqlDeliveries:
             or_(webhooks.c.disabled_cause.isnot(None), webhooks.c.deleted_at.isnot(None))
         )
         stranded = deliveries.c.webhook_id.in_(ended) & WAITING
-        past = select(events_table.c.id).where(events_table.c.at < at - RETENTION).limit(rows_max)
+        past = select(events_table.c.id).where(events_table.c.at < at - RETENTION)
+        some = past.order_by(events_table.c.at).limit(rows_max)
 
         def work(connection: Connection) -> int:
             cancelled = connection.execute(
                 update(deliveries).where(stranded).values(QUIET | {"settled_at": at})
             ).rowcount
-            old = connection.execute(past).scalars().all()
+            old = connection.execute(some).scalars().all()
             sent = select(deliveries.c.id).where(deliveries.c.event_id.in_(old))
             connection.execute(delete(delivery_attempts).where(delivery_attempts.c.delivery_id.in_(sent)))
             connection.execute(delete(deliveries).where(deliveries.c.event_id.in_(old)))

@@ -11,7 +11,7 @@ from gateway.domain import doubts
 from gateway.domain.doubts import ALERT_HOURS
 from gateway.domain.events import CANCEL_NOTICE, DEADLINE_NOTICE, DEADLINE_PATIENCE, EventType, closing, near
 from gateway.domain.kinds import CANCEL_WINDOW
-from gateway.domain.operations import TERMINAL, Kind, Status
+from gateway.domain.operations import Kind
 from gateway.ports import Ids
 from gateway.storage import events
 from gateway.storage.database import Database
@@ -19,8 +19,6 @@ from gateway.storage.queries import operation_columns
 from gateway.storage.rows import fetch_operation, read_operation
 from gateway.storage.tables import documents, operations
 from gateway.storage.tables import events as events_table
-
-_OPEN = sorted(set(Status) - TERMINAL)
 
 
 class SqlNotices:
@@ -41,6 +39,7 @@ class SqlNotices:
                 documents.c.ours,
                 documents.c.closing_told_at.is_(None),
             )
+            .order_by(documents.c.ack_at)
             .limit(rows_max)
         )
         with self._database.read() as connection:
@@ -58,12 +57,13 @@ class SqlNotices:
             select(*operation_columns)
             .where(
                 operations.c.kind == Kind.IRN_GENERATE.value,
-                operations.c.status.in_(_OPEN),
+                operations.c.settled_at.is_(None),
                 operations.c.deadline_at > at,
                 operations.c.deadline_at <= at + DEADLINE_NOTICE,
                 operations.c.created_at <= at - DEADLINE_PATIENCE,
                 ~told,
             )
+            .order_by(operations.c.deadline_at)
             .limit(rows_max)
         )
         with self._database.read() as connection:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import Select, Update, bindparam, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, false, func, insert, or_, select, true, update
 
 from gateway.domain.operations import CLAIMABLE, Operation
 from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
+from gateway.storage.tables.work import TIMED
 
 operation_columns: Final = tuple(operations.c[field.name] for field in fields(Operation))
 
@@ -103,49 +104,105 @@ LEASED: Final = {direct: _leased(direct=direct) for direct in (True, False)}
 """How many rows of a lane are leased, by whether they are direct calls."""
 
 
-def _due(*, direct: bool) -> Select[*tuple[Any, ...]]:
+CANDIDATES_MAX: Final = 4
+"""Rows that a claim tries one after the other: somebody else may have one of them locked."""
+LONGEST_DUE_MAX: Final = 100
+"""Rows of a lane that are put in order by sorting them."""
+NEAREST_MAX: Final = 300
+"""Rows of a lane that are looked at in order, due or not."""
+
+
+def _claimable(table: Any, *, direct: bool) -> tuple[ColumnElement[bool], ...]:
     return (
-        select(*operation_columns)
-        .where(
-            operations.c.lane == bindparam("lane"),
-            operations.c.direct == (true() if direct else false()),
-            operations.c.status.in_(sorted(CLAIMABLE)),
-            operations.c.lease_until.is_(None),
-            operations.c.due_at.isnot(None),
-            operations.c.due_at <= bindparam("at"),
-            or_(operations.c.deadline_at > bindparam("at"), operations.c.doubtful_since.isnot(None)),
-        )
-        .order_by(operations.c.deadline_at, operations.c.created_at)
-        .limit(2)
-        .with_for_update(skip_locked=True)
+        table.c.lane == bindparam("lane"),
+        table.c.direct == (true() if direct else false()),
+        *_takeable(table),
     )
 
 
-DUE: Final = {direct: _due(direct=direct) for direct in (True, False)}
-"""The next row of a lane to claim and the one after it: nearest legal deadline first, then age; none past its own."""
+def _takeable(table: Any) -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.c.status.in_(sorted(CLAIMABLE)),
+        table.c.lease_until.is_(None),
+        table.c.due_at.isnot(None),
+        or_(table.c.deadline_at > bindparam("at"), table.c.doubtful_since.isnot(None)),
+    )
+
+
+def _longest_due(*, direct: bool) -> Select[str, int]:
+    due = (
+        select(operations.c.id, operations.c.deadline_at, operations.c.created_at)
+        .where(*_claimable(operations, direct=direct), operations.c.due_at <= bindparam("at"), TIMED)
+        .order_by(operations.c.due_at)
+        .limit(LONGEST_DUE_MAX)
+        .subquery()
+    )
+    found = func.count().over().label("found")
+    return select(due.c.id, found).order_by(due.c.deadline_at, due.c.created_at).limit(CANDIDATES_MAX)
+
+
+LONGEST_DUE: Final = {direct: _longest_due(direct=direct) for direct in (True, False)}
+"""What to claim of the rows of a lane that have been due for longest, the nearest legal deadline first, then by age.
+
+`found` below LONGEST_DUE_MAX says that these were all that are due. No statement may ask for the due rows of a lane in
+order of their deadlines: neither the index over due times nor the one over deadlines answers that at a bounded price.
+"""
+
+
+def _nearest(*, direct: bool) -> Select[str]:
+    nearest = (
+        select(operations.c.id, operations.c.due_at, operations.c.deadline_at, operations.c.created_at)
+        .where(*_claimable(operations, direct=direct))
+        .order_by(operations.c.deadline_at, operations.c.created_at)
+        .limit(NEAREST_MAX)
+        .subquery()
+    )
+    return (
+        select(nearest.c.id)
+        .where(nearest.c.due_at <= bindparam("at"))
+        .order_by(nearest.c.deadline_at, nearest.c.created_at)
+        .limit(CANDIDATES_MAX)
+    )
+
+
+NEAREST: Final = {direct: _nearest(direct=direct) for direct in (True, False)}
+"""What to claim of the rows of a lane whose deadlines are nearest: exact where many are due."""
 
 
 def _due_lanes(*, direct: bool) -> Select[str]:
     blocked_until = lanes.c.direct_blocked_until if direct else lanes.c.bulk_blocked_until
-    waits = (
+    first = (
         select(operations.c.id)
         .where(
             operations.c.lane == lanes.c.lane,
             operations.c.direct == (true() if direct else false()),
             operations.c.due_at <= bindparam("at"),
-            operations.c.due_at.isnot(None),
+            TIMED,
             operations.c.lease_until.is_(None),
         )
-        .exists()
+        .order_by(operations.c.due_at)
+        .limit(1)
+        .scalar_subquery()
     )
-    return select(lanes.c.lane).where(or_(blocked_until.is_(None), blocked_until <= bindparam("at")), waits)
+    free = or_(blocked_until.is_(None), blocked_until <= bindparam("at"))
+    return select(lanes.c.lane).where(free, first.isnot(None))
 
 
 DUE_LANES: Final = {direct: _due_lanes(direct=direct) for direct in (True, False)}
-"""The lanes that have due rows of a class and are not out of permits. Whatever is due may be claimed."""
+"""The lanes that have due rows of a class and are not out of permits. Whatever is due may be claimed.
 
-LEASE: Final[Update] = update(operations).where(operations.c.id == bindparam("held_id"))
-"""Lease a row that this transaction has locked."""
+It asks for the first row of each lane, not whether there is one: of that, PostgreSQL makes a join over all due rows.
+"""
+
+_free = operations.alias()
+_lockable = (
+    select(_free.c.id)
+    .where(_free.c.id == bindparam("held_id"), *_takeable(_free), _free.c.due_at <= bindparam("at"))
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+LEASE: Final = update(operations).where(operations.c.id == _lockable).returning(*operation_columns)
+"""Lease a row unless somebody else has it locked or has changed it since it was found, and return it."""
 
 HELD: Final = (
     update(operations)

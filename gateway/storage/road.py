@@ -108,6 +108,7 @@ class SqlBills:
                 eway_bills.c.valid_until > at - EXTEND_AROUND_END,
                 untold,
             )
+            .order_by(eway_bills.c.valid_until)
             .limit(rows_max)
         )
         with self._database.read() as connection:

@@ -20,6 +20,8 @@ from gateway.storage.upsert import insert_or_replace
 
 _ARGUMENTS_MAX = 500
 """Of one statement: SQLite takes a thousand at least."""
+_LOOKED_AT_FACTOR = 20
+"""Records looked at for each that may be deleted: the first are the oldest, but not to the moment."""
 
 
 class SqlSeals:
@@ -106,12 +108,14 @@ class SqlSeals:
         return True
 
     def reap(self, *, before: datetime, rows_max: int) -> int:
-        """See `ports.Seals`."""
+        """See `ports.Seals`. Of the first records: to find that none is old enough must not take the whole log."""
+        columns = (audit.c.position, audit.c.id, audit.c.at)
+        first = select(*columns).order_by(audit.c.position).limit(rows_max * _LOOKED_AT_FACTOR).subquery()
         old = (
-            select(audit.c.position)
-            .join(audit_leaves, audit_leaves.c.record_id == audit.c.id)
-            .where(audit.c.at < before)
-            .order_by(audit.c.position)
+            select(first.c.position)
+            .join(audit_leaves, audit_leaves.c.record_id == first.c.id)
+            .where(first.c.at < before)
+            .order_by(first.c.position)
             .limit(rows_max)
         )
         statement = delete(audit).where(audit.c.position.in_(old.scalar_subquery()))

@@ -13,6 +13,7 @@ from gateway.domain.operations import CLAIMABLE, TERMINAL, Environment, Status
 from gateway.ports import Leader, Seller, SellerLogin, TroubledEndpoint, Unsettled
 from gateway.storage.database import Database
 from gateway.storage.tables import deliveries, gstins, lanes, leaders, operations, portal_accounts, webhooks
+from gateway.storage.tables.work import TIMED
 
 _SQLITE_NOW: Final = func.strftime("%Y-%m-%d %H:%M:%f", "now")
 
@@ -92,6 +93,7 @@ class SqlSurvey:
             .join(lanes, lanes.c.lane == operations.c.lane)
             .where(
                 operations.c.due_at <= at,
+                TIMED,
                 operations.c.lease_until.is_(None),
                 operations.c.status.in_(sorted(CLAIMABLE)),
                 or_(blocked_until.is_(None), blocked_until <= at),

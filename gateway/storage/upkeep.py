@@ -63,9 +63,9 @@ class SqlUpkeep:
 
     def end_expired_leases(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Upkeep`. A row whose attempt had begun is in doubt; one that had not is as it was before."""
-        over = select(operations.c.id).where(operations.c.lease_until < at).limit(rows_max)
+        over = select(operations.c.id).where(operations.c.lease_until < at)
         with self._database.read() as connection:
-            ids = connection.execute(over).scalars().all()
+            ids = connection.execute(over.order_by(operations.c.lease_until).limit(rows_max)).scalars().all()
         for id in ids:
             self._database.write(partial(self._end_lease, id=id, at=at))
         return len(ids)
@@ -76,10 +76,12 @@ class SqlUpkeep:
             select(operations.c.id)
             .where(
                 operations.c.deadline_at < at,
+                operations.c.settled_at.is_(None),
                 operations.c.status.in_([Status.QUEUED.value, Status.HELD.value]),
                 operations.c.doubtful_since.is_(None),
                 operations.c.lease_until.is_(None),
             )
+            .order_by(operations.c.deadline_at)
             .limit(rows_max)
         )
         with self._database.read() as connection:
@@ -147,10 +149,16 @@ class SqlUpkeep:
 
         return self._database.write(work)
 
-    def reap(self, *, at: datetime) -> int:
+    def reap(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Upkeep`."""
-        statement = delete(idempotency_keys).where(idempotency_keys.c.expires_at <= at)
-        return self._database.write(lambda connection: connection.execute(statement).rowcount)
+        ends = idempotency_keys.c.expires_at
+        last = select(ends).where(ends <= at).order_by(ends).offset(rows_max - 1).limit(1)
+
+        def work(connection: Connection) -> int:
+            until = connection.execute(last).scalar_one_or_none() or at
+            return connection.execute(delete(idempotency_keys).where(ends <= until)).rowcount
+
+        return self._database.write(work)
 
     def _expire(self, id: str, *, at: datetime) -> bool:
         try:

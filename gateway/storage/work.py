@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -41,12 +42,13 @@ class SqlWork:
         def work(connection: Connection) -> Claim | None:
             if not _lane_has_room(connection, lane, direct=direct, at=at, leases_max=leases_max):
                 return None
-            due = connection.execute(queries.DUE[direct], {"lane": str(lane), "at": at}).mappings().all()
-            if not due:
-                return None
-            leased = {"lease_token": token, "lease_until": lease_until, "lease_owner": owner}
-            connection.execute(queries.LEASE, leased | {"held_id": due[0]["id"]})
-            return Claim(read_operation(due[0]), token, lease_until, more=len(due) > 1)
+            leased = {"lease_token": token, "lease_until": lease_until, "lease_owner": owner, "at": at}
+            due = _due(connection, lane, direct=direct, at=at)
+            for place, id in enumerate(due, start=1):
+                row = connection.execute(queries.LEASE, leased | {"held_id": id}).mappings().one_or_none()
+                if row is not None:
+                    return Claim(read_operation(row), token, lease_until, more=place < len(due))
+            return None
 
         return self._database.write(work)
 
@@ -178,6 +180,19 @@ def _lane_has_room(connection: Connection, lane: Lane, *, direct: bool, at: date
     if blocked_until is not None and blocked_until > at:
         return False
     return connection.execute(queries.LEASED[direct], named).scalar_one() < leases_max
+
+
+def _due(connection: Connection, lane: Lane, *, direct: bool, at: datetime) -> Sequence[str]:
+    """The ids of some due rows of a lane, the one to claim first. The price is bounded, however many rows wait there.
+
+    The order is exact unless more than LONGEST_DUE_MAX rows are due and none of those NEAREST_MAX whose deadlines are
+    nearest; then it is the order of those that have been due for longest.
+    """
+    named = {"lane": str(lane), "at": at}
+    longest = connection.execute(queries.LONGEST_DUE[direct], named).all()
+    if not longest or longest[0].found < queries.LONGEST_DUE_MAX:
+        return [row.id for row in longest]
+    return connection.execute(queries.NEAREST[direct], named).scalars().all() or [row.id for row in longest]
 
 
 def _held_by(connection: Connection, claim: Claim, values: dict[str, Any]) -> Operation:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Executable, Table, select, text
+from sqlalchemy import Connection, Executable, Table, delete, insert, select, text, update
 
 from gateway.auth.seal_keys import VaultSealer
 from gateway.auth.vault import MasterKeyVault
@@ -150,6 +150,26 @@ class Storage:
         assert received.reception is Reception.ACCEPTED
         return received.operation
 
+    def fill_lane(self, *, later: int, due: int) -> list[str]:
+        """A lane with rows that are not due for an hour, and younger ones that are, the last for longest; their ids."""
+        now = self.clock.now()
+        like = self.row(self.accept(new_operation("FILL/1")).id) | {"lane": str(LANE)}
+        rows = [
+            like
+            | {"id": f"op_{each:04}", "subject": f"{each:064}", "created_at": now + timedelta(milliseconds=each)}
+            | {"due_at": now + timedelta(hours=1) if each < later else now - timedelta(milliseconds=each)}
+            for each in range(later + due)
+        ]
+        gone = delete(tables.identities), delete(tables.events), delete(tables.operations)
+
+        def work(connection: Connection) -> None:
+            for statement in gone:
+                connection.execute(statement)
+            connection.execute(insert(tables.operations), rows)
+
+        self.database.write(work)
+        return [row["id"] for row in rows]
+
     def claim(
         self, lane: Lane = LANE, *, direct: bool = False, owner: str = WORKER, leases_max: int = 8
     ) -> Claim | None:
@@ -193,6 +213,11 @@ class Storage:
         """An operation as it stands in its table, with what the domain does not know of."""
         [row] = [each for each in self.rows(tables.operations) if each["id"] == id]
         return row
+
+    def change(self, id: str, **columns: Any) -> None:
+        """Change an operation, as nothing but a test does."""
+        changed = update(tables.operations).where(tables.operations.c.id == id).values(columns)
+        self.database.write(lambda connection: connection.execute(changed))
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a table."""

@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.operations import Environment, Lane, Operation, Status
 from gateway.domain.outcomes import Meaning
 from gateway.ports import Attempt, Claim, LeaseLostError
+from gateway.storage.queries import LONGEST_DUE_MAX, NEAREST_MAX
 from tests.contract.storage_kit import LEASE, WORKER, Storage, at_once
 from tests.support import GSTIN, LANE, OTHER_GSTIN, START, new_operation
 
@@ -45,6 +46,21 @@ def test_nothing_is_claimed_past_its_deadline_but_what_is_in_doubt(storage: Stor
     storage.clock.sleep(0.001)
     assert storage.claimed().operation.id == doubtful.id
     assert storage.claim() is None
+
+
+def test_the_nearest_deadline_comes_first_of_any_number(storage: Storage) -> None:
+    """However many have been due for longer: a cancellation is not late because a seller has much to register."""
+    ids = storage.fill_lane(later=10, due=2 * LONGEST_DUE_MAX)
+    urgent = ids[10]  # of those that are due it became so last
+    storage.change(urgent, deadline_at=START + timedelta(minutes=10))
+    first, second = storage.claimed(), storage.claimed()
+    assert (first.operation.id, first.more, second.operation.id) == (urgent, True, ids[11])
+
+
+def test_behind_many_that_are_not_due_the_longest_due_come_first(storage: Storage) -> None:
+    """A lane that is too long to be looked through is claimed from: the oldest of those that are due for longest."""
+    ids = storage.fill_lane(later=NEAREST_MAX, due=2 * LONGEST_DUE_MAX)
+    assert storage.claimed().operation.id == ids[-LONGEST_DUE_MAX]
 
 
 def test_a_claim_tells_whether_more_is_due(storage: Storage) -> None:
