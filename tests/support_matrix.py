@@ -14,10 +14,11 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from gateway.domain.calendar import indian_date
 from gateway.domain.operations import Environment
 from gateway.sandbox import master
 from gateway.sandbox.eway_visitor import EwayVisitor
-from gateway.services import access, sweeping
+from gateway.services import access, reconciling, sweeping
 from gateway.services.administration import Manager
 from gateway.services.principal import ALL_SCOPES, Scope
 from tests.support_api import PASSWORD, SELLER, STRANGER, USER, Stack, add_seller, document, written
@@ -135,6 +136,17 @@ class Owner:
         client = self.client()
         self.ask("POST", f"/admin/clients/{client}/public-keys", jwk())
         return client, "k1"
+
+    def reconciliation(self) -> str:
+        """The id of today's run, which has found something."""
+        ports, irn = self.stack.ports, self.irn()
+        with self.stack.visitor() as visitor:
+            assert visitor.cancel(irn).codes == []
+        seller = ports.directory.seller(environment=Environment.TEST, gstin=SELLER)
+        assert seller is not None
+        run = reconciling.ask(seller=seller, day=indian_date(ports.clock.now()), actor="operator", ports=ports)
+        reconciling.drain(run.lane, ports=ports, policy=self.stack.wiring.drain_policy)
+        return run.id
 
     def record(self) -> tuple[str, str]:
         """A sealed audit record of the first GSTIN, and what it is about."""
@@ -338,6 +350,7 @@ CASES: Final[Mapping[str, Sequence[Case]]] = {
     "get_eway_bill_of": [Case(make=_bill_of)],
     "cancel_eway_bill": [_of("number", Owner.bill, WITHDRAWAL)],
     "list_operations": [_list(Owner.operation)],
+    "list_reconciliations": [_list(Owner.reconciliation)],
     "get_operation": [_reading("id", Owner.operation)],
     "withdraw_operation": [_of("id", lambda o: o.operation(queued=True), also=MOVES)],
     "resume_operation": [_of("id", Owner.operation, own=409, also=MOVES)],

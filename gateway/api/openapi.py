@@ -28,7 +28,7 @@ OPENAPI_VERSION: Final = "3.1.0"
 DOCUMENT_SCHEMA: Final = ("inv-01", "1.1.json")
 FILE: Final = "openapi.json"
 COMPONENTS: Final = ("components.json", "components-road.json", "components-truth.json")
-"""What the calls name: all but the forms of e-way bills on the road, and those."""
+"""What the calls name: most of it, the forms of e-way bills on the road, and what proves and checks the ledger."""
 
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _DOCUMENT_AT: Final = "#/components/schemas/Inv01"

@@ -68,6 +68,17 @@ def document_after(page: Page) -> tuple[date, str] | None:
     raise _unknown_cursor()
 
 
+def day_after(page: Page) -> date | None:
+    """The day after which the page begins. Raises Invalid."""
+    if not page.mark:
+        return None
+    try:
+        [day] = page.mark
+        return date.fromisoformat(day)
+    except ValueError:
+        raise _unknown_cursor() from None
+
+
 def operation_after(page: Page, is_id: Callable[[str], object]) -> str | None:
     """The operation after which the page begins. Raises Invalid."""
     if not page.mark:

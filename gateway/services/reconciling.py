@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 from gateway.domain import error_budget, reconciling, strict_json
 from gateway.domain.calendar import indian_date
-from gateway.domain.operations import Operation
+from gateway.domain.operations import Environment, Operation
 from gateway.domain.outcomes import Meaning, Outcome, Rejections
 from gateway.domain.reconciling import Finding, FindingKind, Phase, ReconcileLane
 from gateway.errors import Invalid
@@ -29,8 +30,37 @@ _TOLD: Final = frozenset({Meaning.REGISTERED, Meaning.CONFLICT, Meaning.ABSENT})
 _SENSELESS: Final = frozenset({Meaning.UNKNOWN, Meaning.UNVERIFIED})
 """Answers, where any came, that say nothing."""
 
+FINDINGS_MAX: Final = 100
+"""Of a run, as it is shown. Each of them is an event too."""
+
 Ask = Callable[[Callable[[], None]], Outcome]
 """Asks the portal; it is given what keeps the lease."""
+
+
+class Standing(StrEnum):
+    """How a run stands."""
+
+    OPEN = "open"
+    WAITING = "waiting"
+    """It goes on by itself; it says why, and when."""
+    DONE = "done"
+    ENDED = "ended"
+    """The next day's run took its place before it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A run, and what it was the first to find, FINDINGS_MAX at most."""
+
+    run: Run
+    findings: tuple[Mapping[str, Any], ...]
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands."""
+        if self.run.ended_at is not None:
+            return Standing.DONE if self.run.phase is Phase.DONE else Standing.ENDED
+        return Standing.OPEN if self.run.waiting is None else Standing.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +83,18 @@ def ask(*, seller: Seller, day: date, actor: str, ports: Ports) -> Run:
         raise Invalid("day-to-come", f"{day} is still to come.", help="Give a day up to today's, as yyyy-mm-dd.")
     until = reconciling.until(day, at=at)
     return ports.reconciliations.ask(seller, day=day, until=until, at=at, actor=actor)
+
+
+def days(
+    environment: Environment, org_id: str, gstin: str, *, before: date | None = None, rows_max: int, ports: Ports
+) -> list[Day]:
+    """The runs of a taxpayer, the latest day first, with what each was the first to find."""
+    runs = ports.reconciliations.list(
+        environment=environment, org_id=org_id, gstin=gstin, before=before, rows_max=rows_max
+    )
+    with_news = [run.id for run in runs if run.found]
+    found = ports.reconciliations.findings(with_news, rows_max=FINDINGS_MAX) if with_news else ()
+    return [Day(run, tuple(each for each in found if each["run_id"] == run.id)) for run in runs]
 
 
 def drain(

@@ -17,7 +17,7 @@ from gateway.errors import Invalid
 from gateway.ports.reconciling import HeldRun, Run, Step
 from gateway.services import reconciling, sweeping
 from gateway.storage.reconciling import SqlReconciliations
-from tests.support_api import SELLER, Stack, document
+from tests.support_api import SELLER, Stack, document, refused
 
 LANE = ReconcileLane(Environment.TEST, SELLER)
 LOOKED: set[str] = {"get_irn", "get_by_document", "rejected_irns"}
@@ -145,12 +145,12 @@ def test_a_superseded_document_is_found(stack: Stack) -> None:
 
 def test_a_refused_number_that_stands_at_the_portal_is_found(stack: Stack) -> None:
     """Registered there by somebody, while we hold it as refused."""
-    refused = document(No="A1")
+    sent = document(No="A1")
     stack.strike("unknown_code", code="2172")
-    assert stack.post(refused).status_code == 422
+    assert stack.post(sent).status_code == 422
     registered(stack, "A2")
     with stack.visitor() as visitor:
-        irn = visitor.generate(refused).data["Irn"]
+        irn = visitor.generate(sent).data["Irn"]
     run = next_day(stack)
     assert (run.looked_up, run.found) == (1, 1)
     [event] = news(stack)
@@ -281,3 +281,38 @@ def test_a_day_to_come_is_refused(stack: Stack) -> None:
     day = indian_date(stack.clock.now()) + timedelta(days=1)
     with pytest.raises(Invalid, match="to come"):
         reconciling.ask(seller=seller, day=day, actor="operator", ports=stack.ports)
+
+
+def test_runs_are_read_with_what_they_found(stack: Stack) -> None:
+    """The latest day first, by cursor; a stranger and the other GSTIN of the organisation have none."""
+    irn = registered(stack)
+    with stack.visitor() as visitor:
+        assert visitor.cancel(irn).codes == []
+    run = next_day(stack)
+    asked(stack)
+    stack.clock.step(hours=24)
+    stack.sandbox.configure(faults=[{"kind": "refuse", "probability": 1, "operations": ["get_irn"]}])
+    run_day(stack)
+    first = stack.get("/reconciliation?limit=1").json()
+    [waiting] = first["runs"]
+    assert (waiting["standing"], waiting["phase"], waiting["findings"]) == ("waiting", "documents", [])
+    assert "not reached" in waiting["waiting"]
+    second = stack.get(f"/reconciliation?cursor={first['next']}").json()
+    assert second["next"] is None
+    [done] = second["runs"]
+    assert (done["id"], done["standing"], done["checked"], done["found"]) == (run.id, "done", 1, 1)
+    [finding] = done["findings"]
+    assert (finding["kind"], finding["irn"], finding["differences"]) == ("cancelled_elsewhere", irn, [])
+    assert stack.get("/reconciliation", client="stranger").json() == {"runs": [], "next": None}
+    refused(stack.get("/reconciliation?cursor=bm8"), 400, "cursor-invalid")
+
+
+def test_a_run_that_was_overtaken_says_so(stack: Stack) -> None:
+    """It is not done, and never will be."""
+    registered(stack)
+    stack.sandbox.configure(faults=[{"kind": "refuse", "probability": 1, "operations": ["get_irn"]}])
+    next_day(stack)
+    stack.sandbox.configure(faults=[])
+    next_day(stack, hours=24)
+    standings = [each["standing"] for each in stack.get("/reconciliation").json()["runs"]]
+    assert standings == ["done", "ended"]
