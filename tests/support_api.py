@@ -236,7 +236,10 @@ class Traces:
 
 
 class Stack:
-    """One gateway with its portal. Rings are answered at once unless `idle` is set."""
+    """One gateway with its portal. Rings are answered at once unless `idle` is set.
+
+    With `on_sockets` calls go out by the real transport, to wherever the route is set to.
+    """
 
     def __init__(
         self,
@@ -246,6 +249,7 @@ class Stack:
         at: datetime = START,
         limiter: Limiter | None = None,
         transport: httpx.BaseTransport | None = None,
+        on_sockets: bool = False,
         **settings: Any,
     ) -> None:
         for name in ("mohar.db", "master.key"):
@@ -259,7 +263,8 @@ class Stack:
         self.idle = False
         self._draining = False
         self.portal = httpx.Client(transport=in_process.transport(self.sandbox), base_url=ROUTE.base_url)
-        transport = transport or in_process.transport(self.sandbox)
+        if transport is None and not on_sockets:
+            transport = in_process.transport(self.sandbox)
         self.sender = FakeSender()
         outside = _outside(
             self.clock,

@@ -13,23 +13,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Table, select
 
-from gateway.domain import strict_json
 from gateway.domain.operations import Kind, Status
-from gateway.storage.tables import documents, eway_bills, operations
+from gateway.storage.tables import operations
 from tests.functional.test_api_life import REASON, TRUCK, bill_of, goods, registered
 from tests.functional.test_eway_kinds import SERVICES
 from tests.support_api import Blueprint, Stack, document
 from tests.support_crashes import POINTS, Died, Reaper
+from tests.support_ledgers import check_agreement, page, rows
 
 POINTS_X_KINDS_MIN: Final = 60
 """What is promised; there are 98, and the boundaries of the chains besides."""
 LOOKS_MAX: Final = 40
 """Half minutes in which everything has to be settled after a death."""
 SIDES: Final = ("before", "after")
-STANDS: Final = {"ACT": "active", "CNL": "cancelled"}
-"""How something stands, in the portal's words and in ours."""
 Ask = Callable[[str, Any], Any]
 """Posts something to a path, as often as it takes, and gives the answer."""
 
@@ -148,7 +145,7 @@ def _live(stack: Stack, story: Story, patch: pytest.MonkeyPatch, *at: str, turn:
     for _ in range(LOOKS_MAX):
         _outlived(stack, lambda: stack.later(seconds=30))
         _outlived(stack, stack.drain)
-        if all(row["settled_at"] for row in _rows(stack, operations)):
+        if all(row["settled_at"] for row in rows(stack, operations)):
             break
     return reaper
 
@@ -175,21 +172,8 @@ def _outlived(stack: Stack, work: Callable[[], Any]) -> None:
 
 
 def _check(stack: Stack, story: Story) -> None:
-    ends = Counter(row["status"] for row in _rows(stack, operations))
-    assert ends.keys() == {Status.SUCCEEDED.value}, _rows(stack, operations)
-    ours = {row["irn"]: (row["status"], row["ewb_no"]) for row in _rows(stack, documents)}
-    theirs = {each["irn"]: (STANDS[each["status"]], each["ewb_no"]) for each in _lines(stack, "ledger")}
-    assert ours == {irn: (stands, number and str(number)) for irn, (stands, number) in theirs.items()}
-    bills = {row["number"]: row["status"] for row in _rows(stack, eway_bills)}
-    assert bills == {str(each["number"]): STANDS[each["status"]] for each in _lines(stack, "ewaybills")}
-    sent = Counter(each["operation"] for each in _lines(stack, "calls") if each["operation"] in story.done)
+    ends = {row["status"] for row in rows(stack, operations)}
+    assert ends == {Status.SUCCEEDED.value}, rows(stack, operations)
+    check_agreement(stack)
+    sent = Counter(each["operation"] for each in page(stack, "calls") if each["operation"] in story.done)
     assert sent == dict.fromkeys(story.done, 1), "something was sent that stands at the portal"
-
-
-def _rows(stack: Stack, table: Table) -> list[dict[str, Any]]:
-    with stack.wiring.database.read() as connection:
-        return [dict(row) for row in connection.execute(select(table)).mappings()]
-
-
-def _lines(stack: Stack, page: str) -> list[dict[str, Any]]:
-    return [strict_json.read(line) for line in stack.portal.get(f"/_{page}").content.splitlines()]
