@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.api import body, contract, presenting, problems, state
-from gateway.errors import Invalid, MoharError, TooLarge, Unauthorised, UnsupportedMedia
+from gateway.errors import Invalid, MoharError, Throttled, TooLarge, Unauthorised, Unavailable, UnsupportedMedia
 from gateway.ports import SIGNATURE_ALGORITHMS
 from gateway.services import authentication
 from gateway.services.authentication import Proof
@@ -28,10 +28,16 @@ _PUBLIC: Final = {"Cache-Control": "public, max-age=300"}
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 ERRORS: Final = frozenset(
-    {"invalid_client", "invalid_request", "invalid_scope", "invalid_target", "unsupported_grant_type"}
+    {"invalid_client", "invalid_request", "invalid_scope", "invalid_target", "slow_down", "unsupported_grant_type"}
 )
-"""RFC 6749, section 5.2, and `invalid_target` of RFC 8707 for a GSTIN that is not granted."""
-_REFUSES: Final = {400: "TokenRequestWrong", 401: "ClientUnknown", 413: "TokenRefused", 415: "TokenRefused"}
+"""RFC 6749, section 5.2; `invalid_target` of RFC 8707 for a GSTIN that is not granted; `slow_down` of RFC 8628."""
+_REFUSES: Final = {
+    400: "TokenRequestWrong",
+    401: "ClientUnknown",
+    413: "TokenRefused",
+    415: "TokenRefused",
+    429: "TooManyFailed",
+}
 _AS_CLIENT: Final[dict[str, Any]] = {"security": [{"client": []}, {}]}
 
 
@@ -142,7 +148,9 @@ async def _answered(request: Request, work: Callable[[Proof, Mapping[str, str]],
         )
         form = _form(raw)
         return presenting.respond(await here.run(work, _proof(request, form), form), headers=_NO_STORE)
-    except (Invalid, Unauthorised, TooLarge, UnsupportedMedia) as error:
+    except Unavailable:
+        raise  # a problem as elsewhere: it is not about the client
+    except (Invalid, Unauthorised, TooLarge, UnsupportedMedia, Throttled) as error:
         return _refused(error)
 
 
@@ -191,7 +199,8 @@ def _proof(request: Request, form: Mapping[str, str]) -> Proof:
             "An assertion and its type belong together.",
             help=f"Send client_assertion with client_assertion_type={ASSERTION_TYPE}.",
         )
-    return Proof(client_id=client_id, secret=secret, assertion=form.get("client_assertion"))
+    source = request.client.host if request.client is not None else ""
+    return Proof(client_id=client_id, secret=secret, assertion=form.get("client_assertion"), source=source)
 
 
 def _basic(header: str) -> tuple[str, str]:
@@ -208,6 +217,11 @@ def _basic(header: str) -> tuple[str, str]:
 def _refused(error: MoharError) -> Response:
     """RFC 6749, section 5.2."""
     code = error.code if error.code in ERRORS else "invalid_request"
-    content = {"error": code, "error_description": f"{error.message} {error.help}"}
-    challenge = {"WWW-Authenticate": 'Basic realm="mohar"'} if isinstance(error, Unauthorised) else {}
-    return presenting.respond(content, status=problems.status_of(error), headers=_NO_STORE | challenge)
+    content: dict[str, Any] = {"error": code, "error_description": f"{error.message} {error.help}"}
+    headers = dict(_NO_STORE)
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = 'Basic realm="mohar"'
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.retry_after)
+        content["retryAfter"] = error.retry_after
+    return presenting.respond(content, status=problems.status_of(error), headers=headers)

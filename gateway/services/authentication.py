@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.domain.audit import Action
 from gateway.errors import Forbidden, Invalid, MoharError, Unauthorised
 from gateway.ports import ApiKey, Claims, Client, Grant
-from gateway.services import access
+from gateway.services import access, brake
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
@@ -25,23 +25,24 @@ USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a client proves itself with: its secret, or an assertion that it signed."""
+    """What a client proves itself with: its secret, or an assertion that it signed. `source` is where it comes from."""
 
     client_id: str
+    source: str = ""
     secret: str = field(default="", repr=False)
     assertion: str | None = field(default=None, repr=False)
 
 
 def client(proof: Proof, *, ports: Ports) -> Client:
-    """The live client that the proof proves. Raises Unauthorised, and tells no stranger which clients there are."""
-    if proof.assertion is not None:
-        return _by_assertion(proof.assertion, named=proof.client_id, ports=ports)
-    found = ports.directory.client(proof.client_id)
-    digests = _live_digests(found, at=ports.clock.now())
-    matches = [ports.secrets.matches(proof.secret, digest) for digest in digests]  # all of them: no early end to time
-    if found is None or not any(matches):
-        raise _refused("The client id or its secret is wrong.", "Check both; a lost secret is replaced.")
-    return found
+    """The live client that the proof proves. Raises Unauthorised, or Throttled when too many failed lately.
+
+    It tells no stranger which clients there are.
+    """
+    try:
+        return _proven(proof, ports=ports)
+    except Unauthorised:
+        brake.failed(client_id=proof.client_id, source=proof.source, ports=ports)
+        raise
 
 
 def issue_token(proof: Proof, *, gstin: str | None, scope: str | None, ports: Ports) -> tuple[str, Claims]:
@@ -111,6 +112,17 @@ def introspect(proof: Proof, token: str, *, ports: Ports) -> Mapping[str, Any]:
         "jti": claims.token_id,
         "token_type": "Bearer",
     }
+
+
+def _proven(proof: Proof, *, ports: Ports) -> Client:
+    if proof.assertion is not None:
+        return _by_assertion(proof.assertion, named=proof.client_id, ports=ports)
+    found = ports.directory.client(proof.client_id)
+    digests = _live_digests(found, at=ports.clock.now())
+    matches = [ports.secrets.matches(proof.secret, digest) for digest in digests]  # all of them: no early end to time
+    if found is None or not any(matches):
+        raise _refused("The client id or its secret is wrong.", "Check both; a lost secret is replaced.")
+    return found
 
 
 def _by_assertion(assertion: str, *, named: str, ports: Ports) -> Client:
