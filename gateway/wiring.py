@@ -13,6 +13,8 @@ from typing import cast
 import httpx
 from redis import Redis, RedisError
 from redis.asyncio import Redis as AsyncRedis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.auth.assertions import ClientAssertions
@@ -154,7 +156,10 @@ class Wiring:
     def redis(self) -> Redis:
         """Redis, for what may be lost: answers quickly or not at all. Raises Misconfigured when there is none."""
         return Redis.from_url(
-            self._redis_url(), socket_timeout=REDIS_SECONDS_MAX, socket_connect_timeout=REDIS_SECONDS_MAX
+            self._redis_url(),
+            socket_timeout=REDIS_SECONDS_MAX,
+            socket_connect_timeout=REDIS_SECONDS_MAX,
+            retry=Retry(NoBackoff(), 1),  # once, for a connection that a restart has cut; the library waits seconds
         )
 
     @cached_property

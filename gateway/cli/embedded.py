@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from gateway.cli import children
 from gateway.errors import Misconfigured
@@ -39,6 +41,13 @@ class EmbeddedRedis:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server. Raises RuntimeError before it was started."""
+        if self._process is None:
+            raise RuntimeError("the embedded Redis is not started")
+        return self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers. Raises Misconfigured when there is no server or it does not start."""
         settings = {"--port": "0", "--unixsocket": str(self._socket), "--unixsocketperm": "700", "--save": ""}
@@ -65,7 +74,7 @@ class EmbeddedRedis:
         ends_at = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < ends_at:
             try:
-                with Redis.from_url(self.url) as redis:
+                with Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as redis:
                     redis.ping()
             except RedisError:
                 time.sleep(_LOOK_SECONDS)

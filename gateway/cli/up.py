@@ -144,7 +144,9 @@ class Stack:
         return self._children[name].poll() is None
 
     def pid(self, name: str) -> int:
-        """The process id of a child."""
+        """The process id of a child, or of the embedded Redis."""
+        if name == "redis" and self._redis is not None:
+            return self._redis.pid
         return self._children[name].pid
 
     def _start(self) -> None:
