@@ -13,8 +13,6 @@ from typing import cast
 import httpx
 from redis import Redis, RedisError
 from redis.asyncio import Redis as AsyncRedis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.auth.assertions import ClientAssertions
@@ -34,6 +32,7 @@ from gateway.irp.wire import Wire
 from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.clients import MemoryClientLimits, RedisClientLimits
+from gateway.limits.connection import connect
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
 from gateway.metrics import MeteredDeliveries, MeteredLimiter, MeteredWork, Metrics
@@ -98,8 +97,6 @@ SKEW_SECONDS_MAX = 3.0
 """Between this machine's clock and the database's: well below what a lease has to spare."""
 SKEW_LOOK_SECONDS = 60.0
 """Between two looks at it."""
-REDIS_SECONDS_MAX = 0.2
-"""How long a request waits for Redis: what it does there can be lost, the request must not be slow."""
 _PEPPER_CONTEXT = b"mohar client secrets"
 
 
@@ -155,12 +152,7 @@ class Wiring:
     @cached_property
     def redis(self) -> Redis:
         """Redis, for what may be lost: answers quickly or not at all. Raises Misconfigured when there is none."""
-        return Redis.from_url(
-            self._redis_url(),
-            socket_timeout=REDIS_SECONDS_MAX,
-            socket_connect_timeout=REDIS_SECONDS_MAX,
-            retry=Retry(NoBackoff(), 1),  # once, for a connection that a restart has cut; the library waits seconds
-        )
+        return connect(self._redis_url())
 
     @cached_property
     def sealed(self) -> Sealed:

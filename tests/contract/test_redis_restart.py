@@ -7,12 +7,10 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from gateway.cli.embedded import EmbeddedRedis
 from gateway.domain.token_bucket import Limit
+from gateway.limits.connection import connect
 from gateway.limits.redis import RedisLimiter
 from gateway.ports import Caller, LimiterAwayError
 from tests.contract.storage_kit import at_once
@@ -34,8 +32,8 @@ def server() -> Iterator[EmbeddedRedis]:
 
 
 def limiter_on(server: EmbeddedRedis) -> RedisLimiter:
-    """A limiter with a connection as the gateway's own."""
-    return RedisLimiter(Redis.from_url(server.url, retry=Retry(NoBackoff(), 1)), prefix="t:")
+    """A limiter with a connection like the gateway's own."""
+    return RedisLimiter(connect(server.url), prefix="t:")
 
 
 def end(server: EmbeddedRedis) -> None:

@@ -7,12 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from gateway.errors import Throttled, Unauthorised
 from gateway.limits.clients import RedisClientLimits
+from gateway.limits.connection import connect
 from gateway.services import authentication, brake
 from gateway.services.authentication import Proof
 from tests.support_api import Stack
@@ -107,7 +105,7 @@ def test_every_door_with_a_secret_has_the_brake(stack: Stack, path: str) -> None
 
 def test_without_redis_a_process_counts_alone(stack: Stack) -> None:
     """The brake holds, and the right secret is taken."""
-    nobody = Redis(port=1, retry=Retry(NoBackoff(), 0))
+    nobody = connect("redis://127.0.0.1:1")
     ports = replace(stack.ports, clients=RedisClientLimits(nobody, prefix="t:", clock=stack.clock))
     erp, secret = stack.clients["erp"]
     for _ in range(OF_CLIENT):
