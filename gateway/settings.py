@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest request body, in bytes. Two and a half times the portal's largest document.",
     )
-    body_seconds_max: int = Field(10, ge=1, description="Longest time in seconds for a request body to arrive.")
+    body_seconds_max: int = Field(
+        10, ge=1, description="Longest time in seconds for a request's head to arrive, and for its body."
+    )
     direct_wait_seconds: int = Field(
         10, ge=0, description="How long a direct call waits for the outcome unless it says otherwise."
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.services.principal import Scope
 
-ALWAYS = (400, 431, 500)
-"""Problems that every call may end in: an unknown API-Version, too many headers, a failure of our own."""
+ALWAYS = (400, 414, 431, 500)
+"""Problems that every call may end in: an unknown API-Version, a path or headers too long, a failure of our own."""
 
 
 def call(

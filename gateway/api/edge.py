@@ -23,14 +23,17 @@ HEADERS_MAX: Final = 64
 HEADER_BYTES_MAX: Final = 16_384
 """Names and values of all header fields. An access token takes one kilobyte of them."""
 
+TARGET_BYTES_MAX: Final = 8_192
+"""Of the path with its query. RFC 9112, section 3, asks for that much at least."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_REQUEST_PREFIX: Final = "req_"
-_ALWAYS: Final[Mapping[str, str]] = {
+REQUEST_PREFIX: Final = "req_"
+ALWAYS: Final[Mapping[str, str]] = {
     "API-Version": API_VERSION,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-_UNLESS_SAID: Final[Mapping[str, str]] = {
+UNLESS_SAID: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",  # answers tell who sold what to whom
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # an SVG opened as a page runs nothing
 }
@@ -74,7 +77,7 @@ class Edge:
     def _name(self, headers: Headers) -> str:
         """The name of a request, under which all that follows from it goes."""
         given, trace = headers.get("x-request-id", ""), correlation.trace_in(headers.get("traceparent", ""))
-        named = given if _REQUEST_ID.fullmatch(given) else trace or self._ids.new(_REQUEST_PREFIX)
+        named = given if _REQUEST_ID.fullmatch(given) else trace or self._ids.new(REQUEST_PREFIX)
         correlation.begin(named, trace=trace)
         return named
 
@@ -93,10 +96,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers.update(_ALWAYS)
+            headers.update(ALWAYS)
             headers["X-Request-Id"] = self._request_id
             headers.update(metering.fields(self._scope))
-            for name, value in _UNLESS_SAID.items():
+            for name, value in UNLESS_SAID.items():
                 headers.setdefault(name, value)
         elif self._bodiless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
@@ -116,6 +119,14 @@ def _refusal(scope: Scope, headers: Headers, request_id: str) -> Response | None
             "headers-too-large",
             f"The request has {len(headers.raw)} header fields of {size} bytes.",
             help=f"Send at most {HEADERS_MAX} header fields and {HEADER_BYTES_MAX} bytes of them.",
+            request_id=request_id,
+        )
+    if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_BYTES_MAX:
+        return problems.problem(
+            414,
+            "target-too-long",
+            f"The path and its query are above {TARGET_BYTES_MAX} bytes.",
+            help="Send documents in the body; no call has that much to say in its path.",
             request_id=request_id,
         )
     if not scope["path"].isprintable():  # the framework would take /irn and a line feed for /irn

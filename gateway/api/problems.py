@@ -40,6 +40,8 @@ TITLES: Final[Mapping[int, str]] = {
     405: "This call does not exist here",
     409: "It contradicts what is registered or under way",
     413: "Too large",
+    408: "The request came too slowly",
+    414: "The address is too long",
     415: "Unsupported body",
     422: "Refused by the portal, or too late",
     429: "Too many calls just now",

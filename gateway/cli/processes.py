@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import typer
 import uvicorn
 
+from gateway.api import guard
 from gateway.api.app import create
+from gateway.api.edge import REQUEST_PREFIX
 from gateway.auth.vault import create_master_key
 from gateway.cli.output import console
 from gateway.observability import configure
@@ -19,8 +22,6 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than clients keep their connections: whoever closes first should not be us, in the middle of a request."""
 BACKLOG: Final = 2048
 """Connections that wait to be taken during a burst."""
-HEADER_BYTES_MAX: Final = 16_384
-"""Of one request: an access token has a tenth of it."""
 
 
 def install(app: typer.Typer) -> None:
@@ -42,6 +43,7 @@ def api() -> None:
         measures=wiring.measures,
         observe=wiring.observe_call,
     )
+    patience = guard.Patience(head=settings.body_seconds_max)
     uvicorn.run(
         application,
         host=settings.host,
@@ -51,7 +53,8 @@ def api() -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,
-        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+        ws="none",
+        http=guard.protocol(patience, partial(wiring.ids.new, REQUEST_PREFIX)),
     )
 
 

@@ -181,6 +181,8 @@ def _addresses() -> Iterator[Case]:
         yield _at("path", f"{method} {path}", 404, "path-unknown", method=method, path=path, headers=())
     for method, path in METHODS:
         yield _at("method", f"{method} {path}", 405, "method-unknown", method=method, path=path, headers=())
+    for long in ("/" + "a" * 8192, "/irn?buyer=" + "a" * 8192, "/irn?" + "a=1&" * 2100, "/irn/" + "%F0" * 3000):
+        yield _at("target", long, 414, "target-too-long", method="GET", path=long, headers=())
     for code, paths in QUERIES.items():
         for path in paths:
             yield _at("query", path, 400, code, method="GET", path=path, headers=())

@@ -1,0 +1,270 @@
+"""Connections that are opened to be held, byte by byte, against the server that carries the API.
+
+The time-outs are short here. No test measures time: a connection that is not given up keeps its test waiting for ten
+seconds, and fails it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.api import edge, guard
+from gateway.domain import strict_json
+
+WAIT_SECONDS = 10
+SHORT = guard.Patience(head=0.15, rest=0.15, answer=0.15)
+LONG = guard.Patience(head=WAIT_SECONDS, rest=WAIT_SECONDS, answer=WAIT_SECONDS)
+BASES = {"httptools": HttpToolsProtocol, "h11": H11Protocol}
+GET = b"GET /small HTTP/1.1\r\nHost: x\r\n"
+
+
+class Site:
+    """A small application that answers at once or not, and a count of who called."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.connections: Collection[object] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and read the body before if the path says so."""
+        self.calls.append(scope["path"])
+        if scope["path"] == "/reads":
+            while (await receive()).get("more_body"):
+                pass
+        body = bytes(50_000_000) if scope["path"] == "/large" else b"ok"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def serving(site: Site, patience: guard.Patience, base: type[Any]) -> Iterator[int]:
+    """The application on a port of the loopback interface."""
+    config = uvicorn.Config(
+        site,
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=WAIT_SECONDS,
+        http=guard.protocol(patience, lambda: "req_guard", base=base),
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(config)
+        site.connections = server.server_state.connections
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(params=BASES)
+def base(request: pytest.FixtureRequest) -> type[Any]:
+    """Either of the protocols that the server may have."""
+    return BASES[request.param]
+
+
+class Caller:
+    """A client that says what it likes when it likes."""
+
+    def __init__(self, port: int) -> None:
+        self.stream = socket.create_connection(("127.0.0.1", port), WAIT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+
+    def say(self, data: bytes) -> None:
+        """Send, as far as the other side lets us."""
+        try:
+            self.stream.sendall(data)
+        except ConnectionError:
+            return
+
+    def heard(self) -> bytes:
+        """Everything until the server hangs up. Raises TimeoutError when it does not."""
+        heard = b""
+        try:
+            while more := self.stream.recv(65_536):
+                heard += more
+        except ConnectionResetError:
+            pass
+        return heard
+
+    def drips(self, data: bytes) -> None:
+        """Say one byte after the other, for as long as it takes the server to lose its patience."""
+
+        def drip() -> None:
+            for index in range(len(data)):
+                if over.wait(0.01):
+                    return
+                self.say(data[index : index + 1])
+
+        over = threading.Event()
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            self.last = self.heard()
+        finally:
+            over.set()
+            thread.join()
+
+
+def problem_of(answer: bytes) -> tuple[bytes, dict[str, Any]]:
+    """The status line, and the problem; with what every answer carries."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    fields = head.decode().lower()
+    for name, value in {**edge.ALWAYS, **edge.UNLESS_SAID}.items():
+        assert f"\r\n{name}: {value}\r\n".lower() in f"{fields}\r\n"
+    assert "\r\nconnection: close" in fields
+    assert "\r\ncontent-type: application/problem+json" in fields
+    problem: dict[str, Any] = strict_json.read(body)
+    assert problem["request_id"] == "req_guard"
+    assert "\r\nx-request-id: req_guard" in fields
+    return head.split(b" ")[1], problem
+
+
+@pytest.mark.parametrize("before", [b"", GET + b"\r\n"], ids=["new", "kept"])
+def test_a_head_that_drips_is_given_up(base: type[Any], before: bytes) -> None:
+    """A byte now and then does not hold a connection, on a new one and on one that has had an answer."""
+    site = Site()
+    with serving(site, SHORT, base) as port, Caller(port) as caller:
+        caller.say(before)
+        caller.drips(b"GET / HTTP/1.1\r\nX-Slow: " + b"x" * 2000)
+    answer = caller.last.rpartition(b"HTTP/1.1 408")
+    assert problem_of(answer[1] + answer[2])[1]["code"] == "request-too-slow"
+    assert site.calls == ["/small"] * bool(before)
+
+
+def test_who_says_nothing_is_not_waited_for(base: type[Any]) -> None:
+    """A connection without a byte is closed without one."""
+    with serving(Site(), SHORT, base) as port, Caller(port) as caller:
+        assert caller.heard() == b""
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 200_000,
+        b"GET / HTTP/1.1\r\n" + b"X-Many: 1\r\n" * 20_000,
+        b"GET /" + b"a" * 200_000,
+        b"G" * 200_000,
+    ],
+    ids=["a field", "fields", "a path", "a method"],
+)
+def test_a_head_without_an_end_is_refused(base: type[Any], head: bytes) -> None:
+    """Nothing that is longer than any head is collected in memory."""
+    site = Site()
+    with serving(site, LONG, base) as port, Caller(port) as caller:
+        caller.say(head)
+        answer = caller.heard()
+    status, problem = problem_of(answer)
+    assert (status, problem["code"]) in {(b"431", "headers-too-large"), (b"400", "request-malformed")}
+    assert site.calls == []
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+        b"POST /reads HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    ],
+    ids=[
+        "TLS",
+        "two lengths",
+        "a blank in a name",
+        "a NUL",
+        "a length in letters",
+        "a bad chunk",
+        "SSH",
+    ],
+)
+def test_what_is_no_http_is_told_so(base: type[Any], nonsense: bytes) -> None:
+    """With a problem like every other, and an end of the connection."""
+    with serving(Site(), LONG, base) as port, Caller(port) as caller:
+        caller.say(nonsense)
+        answer = caller.heard()
+    assert problem_of(answer)[1]["code"] == "request-malformed"
+
+
+def test_the_rest_of_a_body_is_not_waited_for(base: type[Any]) -> None:
+    """Whoever was answered before the end of its body gets the answer, and has to come to an end."""
+    with serving(Site(), SHORT, base) as port, Caller(port) as caller:
+        caller.say(b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n")
+        caller.drips(b"x" * 2000)
+    assert caller.last.endswith(b"ok")
+
+
+def test_the_rest_of_a_body_is_not_read_without_end(base: type[Any]) -> None:
+    """However fast it comes."""
+    with serving(Site(), LONG, base) as port, Caller(port) as caller:
+        caller.say(b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        assert caller.stream.recv(65_536).startswith(b"HTTP/1.1 200")
+        for _ in range(40):
+            caller.say(bytes(1_000_000))
+        caller.heard()
+
+
+def test_an_answer_that_nobody_takes_is_given_up(base: type[Any]) -> None:
+    """A client that asks for much and reads nothing holds no connection."""
+    site = Site()
+    with serving(site, SHORT, base) as port, Caller(port) as caller:
+        caller.say(GET.replace(b"small", b"large") + b"\r\n")
+        _until(lambda: len(site.calls) == 1)
+        _until(lambda: not site.connections)
+
+
+def _until(so: Callable[[], bool]) -> None:
+    """Look until it is so."""
+    for _ in range(WAIT_SECONDS * 100):
+        if so():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it was waited for in vain")
+
+
+def test_who_is_quick_is_served(base: type[Any]) -> None:
+    """Requests in one go, in pieces, one behind another and one after another are all answered, on one connection."""
+    site = Site()
+    with serving(site, guard.Patience(head=WAIT_SECONDS, rest=0.05, answer=0.05), base) as port, Caller(port) as caller:
+        answers = 0
+        for part in (GET + b"\r\n", GET, b"\r\n", (GET + b"\r\n") * 3):
+            caller.say(part)
+        caller.say(b"POST /reads HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+        caller.say(b"cd" + GET + b"Connection: close\r\n\r\n")
+        answers = caller.heard().count(b"HTTP/1.1 200")
+    assert (answers, site.calls) == (7, ["/small"] * 5 + ["/reads", "/small"])
+
+
+def test_a_kept_connection_is_not_hurried(base: type[Any], wait: Callable[[float], None]) -> None:
+    """Between two requests a connection may rest for longer than a head may take."""
+    with serving(Site(), SHORT, base) as port, Caller(port) as caller:
+        for _ in range(2):
+            caller.say(GET + b"\r\n")
+            assert b"ok" in caller.stream.recv(65_536)
+            wait(0.3)
+
+
+@pytest.fixture
+def wait() -> Callable[[float], None]:
+    """Let real time pass, for which there is no clock to set: the loop's own timers are what is looked at."""
+    return lambda seconds: threading.Event().wait(seconds) and None
