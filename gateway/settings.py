@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     api_portal_threads: int = Field(
         8, ge=1, description="Threads of one api process for reads that may have to ask a portal."
     )
+    taxpayer_seconds: int = Field(
+        21_600,
+        ge=0,
+        description="How long, in seconds, what a portal told of a taxpayer is given again without a call. Taxpayers "
+        "are suspended and cancelled on any day: six hours spare most calls, and nothing is told the day after.",
+    )
     client_requests_per_minute: int = Field(
         1000, ge=1, description="Requests a minute of one client, all it may do but read."
     )

@@ -80,6 +80,7 @@ from gateway.storage.sealed import SqlSealed
 from gateway.storage.sealed_log import SqlSealedLog
 from gateway.storage.seals import SqlSeals
 from gateway.storage.survey import SqlSurvey
+from gateway.storage.taxpayers import SqlTaxpayers
 from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
 from gateway.system import SystemClock, SystemIds
@@ -224,6 +225,7 @@ class Wiring:
             upkeep=SqlUpkeep(self.database, self.ids),
             ledger=SqlLedger(self.database),
             bills=SqlBills(self.database, self.ids),
+            taxpayers=SqlTaxpayers(self.database),
             lists=SqlLists(self.database),
             directory=directory,
             keyring=SqlKeyring(self.database),

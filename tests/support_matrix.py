@@ -384,6 +384,7 @@ CASES: Final[Mapping[str, Sequence[Case]]] = {
             make=lambda _: Call(path={"gstin": BUYER}),
             stranger=200,
             asks=frozenset({"gstin", "login"}),
+            writes=frozenset({"taxpayers"}),
             why=MASTER,
         )
     ],

@@ -157,6 +157,8 @@ class Outcome:
     """Answers of the portal that were errors, those of a login and a look-up on the way included."""
     silent: bool = False
     """Whether the portal gave no sign at all, which is how an outage looks."""
+    taxpayers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """What the portal told of taxpayers on the way, in its own members, by GSTIN."""
     found_by: str = "call"
     """`call` or `look_up`: an operation that was adopted is told apart from one that was answered."""
 

@@ -47,8 +47,9 @@ class PortalConversation:
         if untimely is not None:
             self._exchange.dismiss_permits()
             return untimely
-        told = PROTOCOLS[attempt.operation.kind].call(self._talk(attempt, keep_lease))
-        return replace(told, errors_told=self._exchange.errors_told)
+        talk = self._talk(attempt, keep_lease)
+        told = PROTOCOLS[attempt.operation.kind].call(talk)
+        return replace(told, errors_told=self._exchange.errors_told, taxpayers=talk.learnt)
 
     def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> PutOff | None:
         """See `ports.Conversation`. What has a window waits here for clocks that agree; one in doubt is looked up."""

@@ -10,7 +10,7 @@ from gateway.domain.calendar import write_portal_date
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
-from gateway.irp import bills, codes, endpoints, envelope, ewaybills, permits, portal_json, reading
+from gateway.irp import bills, codes, endpoints, envelope, ewaybills, permits, reading, syncing
 from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Exchange, Told
@@ -78,14 +78,16 @@ class IrpEnquiries:
             raise _unavailable("The portal answered with another e-way bill, or with no known status.")
         return bill
 
-    def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
+    def taxpayer(self, seller: Seller, *, gstin: str, sync: bool) -> Mapping[str, Any] | None:
         """See `ports.Enquiries`."""
         exchange, _ = self._exchange(seller)
-        told = _told(self._ask(seller, exchange, endpoints.GET_GSTIN, key=gstin))
+        told = _told(self._ask(seller, exchange, endpoints.SYNC_GSTIN if sync else endpoints.GET_GSTIN, key=gstin))
         if told is None:
             return None
-        answer = portal_json.read(told.data)
-        return answer if isinstance(answer, dict) else None
+        answer = syncing.taxpayer(told, gstin)
+        if answer is None:
+            raise _unavailable("The portal answered with another taxpayer, or with none.")
+        return answer
 
     def try_login(self, seller: Seller) -> LoginTrial:
         """See `ports.Enquiries`."""

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.domain.identifiers import is_gstin
-from gateway.irp import codes, endpoints, envelope
+from gateway.irp import codes, endpoints, envelope, portal_json
 from gateway.irp.codes import Disposition
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.exchange import Told
-from gateway.irp.talk import Answer, Talk
+from gateway.irp.talk import Answer, Talk, members
 
 _PARTIES: Final = ("SellerDtls", "BuyerDtls", "ShipDtls", "DispDtls")
 _NAMED: Final = re.compile(r"\b[0-9]{2}[0-9A-Z]{13}\b", re.ASCII)
@@ -29,12 +29,27 @@ def send(talk: Talk, endpoint: Endpoint) -> Answer:
     answer = talk.send(endpoint)
     if not isinstance(answer, envelope.Failure) or codes.verdict(answer.errors) is not Disposition.GSTIN_UNSYNCED:
         return answer
-    synced = [gstin for gstin in _meant(talk, answer) if isinstance(_sync(talk, gstin), Told)]
+    synced = [gstin for gstin in _meant(talk, answer) if _sync(talk, gstin)]
     return talk.send(endpoint) if synced else answer
 
 
-def _sync(talk: Talk, gstin: str) -> Answer:
-    return talk.ask(endpoints.SYNC_GSTIN, key=gstin)
+def taxpayer(told: Told, gstin: str) -> dict[str, Any] | None:
+    """What an answer about a GSTIN says of it, in the portal's own members; None when it is about something else."""
+    answer = members(told)
+    if answer is None or answer.get("gstin") != gstin:
+        return None
+    return dict(portal_json.read(told.data))
+
+
+def _sync(talk: Talk, gstin: str) -> bool:
+    """Whether the portal did so. What it told with it is kept with what comes of the operation."""
+    answer = talk.ask(endpoints.SYNC_GSTIN, key=gstin)
+    if not isinstance(answer, Told):
+        return False
+    known = taxpayer(answer, gstin)
+    if known is not None:
+        talk.learnt[gstin] = known
+    return True
 
 
 def _meant(talk: Talk, refusal: envelope.Failure) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -72,6 +72,8 @@ class Talk(Matter):
     kept_answer: bytes | None
     exchange: Exchange
     keep_lease: Callable[[], None]
+    learnt: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the portal told of taxpayers on the way, by GSTIN."""
 
     def ask(self, endpoint: Endpoint, *, key: str = "", params: Mapping[str, str] | None = None) -> Answer:
         """A question that changes nothing at the portal."""

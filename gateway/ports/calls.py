@@ -176,8 +176,11 @@ class Enquiries(Protocol):
         Whose it is with us, and when it was asked for, is left to the caller.
         """
 
-    def taxpayer(self, seller: Seller, *, gstin: str) -> Mapping[str, Any] | None:
-        """What the portal knows of a GSTIN, in its own words; None when it knows none such."""
+    def taxpayer(self, seller: Seller, *, gstin: str, sync: bool) -> Mapping[str, Any] | None:
+        """What the portal knows of a GSTIN, in its own words; None when it knows none such.
+
+        With `sync` it first brings its copy up to date from the GST register.
+        """
 
     def try_login(self, seller: Seller) -> LoginTrial:
         """Whether the portal takes the seller's login as it is stored, by logging in. Raises Misconfigured for none."""

@@ -85,6 +85,7 @@ OPERATIONS: Final = (
     "bill_by_irn",
     "get_bill_by_irn",
     "gstin",
+    "sync_gstin",
     "heartbeat",
     *EWAY_OPERATIONS,
 )

@@ -55,8 +55,6 @@ _ROUTES: Final = (
     ("GET", re.compile(r"/eivital/v1\.0[34]/Master/syncgstin/(?P<argument>[^/]+)"), "sync_gstin"),
     ("GET", re.compile(r"/eivital/v1\.0[34]/heartbeat/ping"), HEARTBEAT),
 )
-_OPERATIONS: Final = {"sync_gstin": "gstin"}
-"""Services that share another's name in the call log and in fault filters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +63,6 @@ class _Target:
 
     service: str
     argument: str
-
-    @property
-    def operation(self) -> str:
-        return _OPERATIONS.get(self.service, self.service)
 
     @property
     def is_eway(self) -> bool:
@@ -141,13 +135,13 @@ class Sandbox:
     def _call(self, request: Request, target: _Target) -> Reply:
         """Log a call, let limits and faults have their say, and serve it as far as they leave it alone."""
         state, gstin = self._state, request.header("gstin")
-        entry = state.calls.add(CallEntry(at=self.now(), gstin=gstin, operation=target.operation))
+        entry = state.calls.add(CallEntry(at=self.now(), gstin=gstin, operation=target.service))
         wait_seconds = self._wait_for_limit(request)
         if wait_seconds > 0:
             entry.fault = "limit"
             reply = self._throttled(-int(-wait_seconds // 1), target)
         else:
-            strike = state.menu.strike(target.operation, state.rng)
+            strike = state.menu.strike(target.service, state.rng)
             entry.fault = strike.kind.value if strike else None
             reply = faults.spoil(self._struck(request, target, strike, entry), strike, state.rng)
         entry.elapsed_ms = reply.delay_ms + state.latency_ms

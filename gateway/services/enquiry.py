@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.audit import Action, Record
 from gateway.domain.calendar import financial_year
@@ -70,7 +69,7 @@ def by_irn(irn: str, principal: Principal, *, ports: Ports) -> Found:
         return Found(operation=under_way)
     if ports.ledger.is_anothers(irn, environment=principal.environment, gstin=principal.gstin):
         raise _unknown()
-    seller = _asking(principal, ports)
+    seller = asking(principal, ports)
     return _read_back(ports.enquiries.read_back(seller, irn=irn), irn, seller, principal, ports)
 
 
@@ -114,20 +113,12 @@ def by_details(doc_type: str, doc_no: str, doc_date: date, principal: Principal,
     if holder is not None and holder.doc_date == doc_date:
         held = document_of(holder, ports=ports)
         return Found(document=held) if held is not None else Found(operation=holder)
-    seller = _asking(principal, ports)
+    seller = asking(principal, ports)
     details = (doc_type, doc_no, doc_date)
     return _read_back(ports.enquiries.read_back(seller, details=details), doc_no, seller, principal, ports)
 
 
-def taxpayer(gstin: str, principal: Principal, *, ports: Ports) -> Mapping[str, Any]:
-    """What the portal knows of a GSTIN. Raises Absent when it knows none such."""
-    found = ports.enquiries.taxpayer(_asking(principal, ports), gstin=gstin)
-    if found is None:
-        raise Absent("gstin-unknown-to-portal", f"The portal knows no GSTIN {gstin}.", help="Check the GSTIN.")
-    return found
-
-
-def _asking(principal: Principal, ports: Ports) -> Seller:
+def asking(principal: Principal, ports: Ports) -> Seller:
     """The caller's taxpayer, for a question to the portal. Raises Throttled when its questions were mostly errors."""
     seller = seller_of(principal, ports)
     shield.refuse_stopped(seller, caused_by=shield.READING, ports=ports)

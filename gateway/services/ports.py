@@ -39,6 +39,7 @@ from gateway.ports import (
 from gateway.ports.bills import Bills
 from gateway.ports.evidence import SealedLog, Sealer, Seals
 from gateway.ports.reconciling import Rechecks, Reconciliations
+from gateway.ports.taxpayers import Taxpayers
 from gateway.ports.verifying import Verifier
 
 
@@ -57,6 +58,7 @@ class Ports:
     upkeep: Upkeep
     ledger: Ledger
     bills: Bills
+    taxpayers: Taxpayers
     lists: Lists
     directory: Directory
     keyring: Keyring

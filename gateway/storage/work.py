@@ -16,7 +16,7 @@ from gateway.domain.operations import Lane, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
 from gateway.ports import Attempt, Claim, Ids, LeaseLostError
-from gateway.storage import audit, blobs, effects, error_budget, events, queries, waiting
+from gateway.storage import audit, blobs, effects, error_budget, events, queries, taxpayers, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import read_operation, release_number, settled_values
 from gateway.storage.tables import lanes
@@ -129,6 +129,7 @@ class SqlWork:
         after = _held_by(connection, attempt.claim, changed)
         release_number(connection, before, settlement)
         _end_attempt(connection, attempt, outcome, evidence, at=at)
+        taxpayers.keep(connection, outcome.taxpayers, environment=before.environment, org_id=before.org_id, at=at)
         signed = None
         if outcome.result is not None and settlement.status in (Status.SUCCEEDED, Status.CONFLICT):
             effects.apply(connection, before, outcome.result, at=at)

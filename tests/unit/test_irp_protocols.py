@@ -76,6 +76,17 @@ def test_an_unknown_party_is_synchronised_and_asked_for_once_more(kind: Kind, co
     assert (told.meaning, told.lasting) == (Meaning.REFUSED, True)
     assert [each for each in line.asked if each[0] is endpoints.SYNC_GSTIN] == [(endpoints.SYNC_GSTIN, BUYER)]
     assert len(line.asked) == 3
+    assert made.learnt == {BUYER: {"Gstin": BUYER}}
+
+
+@pytest.mark.parametrize(
+    "answer", [yes(Gstin="29AAHCT7421P1ZM"), yes(Name="x"), Told(b"[]", Info()), Told(b"{", Info())]
+)
+def test_what_is_told_of_another_taxpayer_is_not_kept(answer: Told) -> None:
+    """A synchronisation counts all the same: the second answer tells whether it helped."""
+    made, line = talk(Kind.IRN_GENERATE, no("3028", message=BUYER), answer, no("3028"))
+    PROTOCOLS[Kind.IRN_GENERATE].call(made)
+    assert (made.learnt, len(line.asked)) == ({}, 3)
 
 
 def test_a_party_that_cannot_be_synchronised_changes_nothing() -> None:

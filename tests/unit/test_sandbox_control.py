@@ -222,7 +222,7 @@ def test_every_call_is_logged(lab: _Lab) -> None:
     visitor.gstin(SELLER, sync=True)
     lab.http.get("/eivital/v1.04/heartbeat/ping")
     at = "2026-11-20T06:00:39.123456+00:00"
-    assert [call["operation"] for call in lab.calls()] == ["login", "generate", "generate", "gstin", "heartbeat"]
+    assert [call["operation"] for call in lab.calls()] == ["login", "generate", "generate", "sync_gstin", "heartbeat"]
     made, duplicate = lab.calls()[1:3]
     assert made == {
         "at": at,

@@ -16,7 +16,7 @@ from gateway.storage.tables.events import events, feeds
 from gateway.storage.tables.evidence import audit, blobs, body_keys
 from gateway.storage.tables.ledger import documents, eway_bills, note_links
 from gateway.storage.tables.limits import portal_errors, portal_logins
-from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes
+from gateway.storage.tables.portal import portal_accounts, portal_keys, portal_sessions, routes, taxpayers
 from gateway.storage.tables.reconciling import reconciliation_findings, reconciliations
 from gateway.storage.tables.road import eway_bill_steps
 from gateway.storage.tables.seals import audit_keys, audit_leaves, audit_seals, audit_series, audit_unsealed
@@ -69,6 +69,7 @@ __all__ = [
     "reconciliations",
     "revoked_tokens",
     "routes",
+    "taxpayers",
     "token_keys",
     "webhook_secrets",
     "webhook_sellers",

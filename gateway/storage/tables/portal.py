@@ -48,6 +48,16 @@ portal_accounts = Table(
     UniqueConstraint("environment", "gstin", "route"),
 )
 
+taxpayers = Table(  # what a portal told of them, for each organisation that asked
+    "taxpayers",
+    metadata,
+    Column("environment", String(4), primary_key=True),
+    Column("org_id", ForeignKey("organisations.id"), primary_key=True),
+    Column("gstin", String(15), primary_key=True),
+    Column("answer", Text, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
+)
+
 portal_sessions = Table(
     "portal_sessions",
     metadata,
