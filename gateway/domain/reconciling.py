@@ -30,6 +30,9 @@ NUMBERS_MAX: Final = 200
 """Numbers that a run looks up. Nearly each costs one of the errors that a portal bears: it has no such document."""
 TRIES_MAX: Final = 3
 """Answers without sense to one question, after which it is left out: the rest of the run must not wait for it."""
+TRIES_MORE: Final = 9
+"""More of them where the question before was left out too: then it is not the document, a front answers in the portal's
+place. An hour each, so that an outage of that kind leaves out a few documents and not all."""
 WAIT: Final = timedelta(minutes=5)
 """After silence. An outage is no finding, and the run goes on when it is over."""
 DIFFERENCES_MAX: Final = 50

@@ -197,8 +197,10 @@ def _reached(run: Run, question: _Question, outcome: Outcome, seller: Seller, *,
     senseless = outcome.meaning in _SENSELESS and not outcome.silent
     tries = run.tries + (1 if senseless else 0)
     other = outcome.meaning is Meaning.HELD and question.route != seller.route  # the run need not wait for its login
-    if outcome.meaning is Meaning.UNREADABLE or other or tries >= reconciling.TRIES_MAX:
+    if outcome.meaning is Meaning.UNREADABLE or other:
         return replace(passed, unread=1)
+    if tries >= reconciling.TRIES_MAX:
+        return replace(passed, unread=1, tries=-reconciling.TRIES_MORE)
     wait = timedelta(seconds=outcome.retry_after_seconds) if outcome.retry_after_seconds else reconciling.WAIT
     return replace(here, tries=tries, due_at=at + wait, waiting=outcome.message or "The portal does not answer.")
 

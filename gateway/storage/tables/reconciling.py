@@ -18,7 +18,9 @@ reconciliations = Table(
     Column("until", Instant, nullable=False),  # documents that were acknowledged later are another run's
     Column("phase", String(10), nullable=False),
     Column("cursor", String(120)),  # what was looked at last; null: nothing of this phase yet
-    Column("tries", Integer, nullable=False, default=0),  # answers without sense to the present question
+    Column(
+        "tries", Integer, nullable=False, default=0
+    ),  # answers without sense to the present question; below 0: more are borne
     Column("checked", Integer, nullable=False, default=0),
     Column("looked_up", Integer, nullable=False, default=0),
     Column("unread", Integer, nullable=False, default=0),
