@@ -17,6 +17,7 @@ from gateway.storage.tables import (
     deliveries,
     documents,
     events,
+    feeds,
     idempotency_keys,
     lanes,
     operations,
@@ -58,6 +59,7 @@ def fill(database: Database, rows: int) -> None:
         names = [str(lane(number)) for number in range(LANES)] + [f"webhook:{_endpoint(n)}" for n in range(ENDPOINTS)]
         connection.execute(insert(lanes), [{"lane": name} for name in names])
         connection.execute(insert(webhooks), [_webhook(number) for number in range(ENDPOINTS)])
+        connection.execute(insert(feeds), {"environment": "test", "org_id": "org_1", "position": rows})
     for portion in (_OPERATIONS, _DOCUMENTS, _KEYS, _EVENTS, _DELIVERIES):
         _load(database, portion, portion.rows(rows))
 

@@ -32,6 +32,7 @@ from gateway.storage.database import Database
 from gateway.storage.deliveries import SqlDeliveries
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.notices import SqlNotices
+from gateway.storage.reconciling import SqlReconciliations
 from gateway.storage.road import SqlBills
 from gateway.storage.seals import SqlSeals
 from gateway.storage.upkeep import SqlUpkeep
@@ -62,6 +63,7 @@ class _Ports:
         self.notices = SqlNotices(database, self.ids)
         self.bills = SqlBills(database, self.ids)
         self.keyring = SqlKeyring(database)
+        self.reconciliations = SqlReconciliations(database, self.ids)
         self.seals, self.sealer = SqlSeals(database), VaultSealer(vault)
         self.bell = MemoryBell()
 

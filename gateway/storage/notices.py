@@ -90,6 +90,7 @@ class SqlNotices:
                 *([] if next_age is None else [operations.c.doubtful_since > at - next_age]),
                 ~told,
             )
+            .order_by(operations.c.doubtful_since)
             .limit(rows_max)
         )
         with self._database.read() as connection:

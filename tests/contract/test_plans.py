@@ -17,6 +17,7 @@ from gateway.services import sweeping
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.notices import SqlNotices
 from gateway.storage.queries import LONGEST_DUE_MAX, NEAREST_MAX
+from gateway.storage.reconciling import SqlReconciliations
 from gateway.storage.road import SqlBills
 from tests.contract.storage_kit import Storage
 from tests.support import new_operation
@@ -117,6 +118,7 @@ def test_a_sweep_finds_all_it_asks_for_by_an_index(storage: Storage) -> None:
         "notices": SqlNotices(database, ids),
         "bills": SqlBills(database, ids),
         "keyring": SqlKeyring(database),
+        "reconciliations": SqlReconciliations(database, ids),
         "bell": MemoryBell(),
     }
     ports: Any = SimpleNamespace(**vars(storage) | more)
