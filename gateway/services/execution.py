@@ -84,6 +84,7 @@ def execute(claim: Claim, *, ports: Ports, policy: DrainPolicy) -> Operation | N
     attempt = ports.work.begin_attempt(claim, route=route, worker=policy.worker, at=ports.clock.now())
     outcome = _outcome(attempt, conversation, keep_lease=keep_lease)
     routing.note_health(route, outcome, ports=ports)
+    outcome = routing.sooner_elsewhere(operation, route, outcome, ports=ports)
     at = ports.clock.now()
     settlement = lifecycle.settle(attempt.operation, outcome, at=at, pace=_pace(route, ports))
     settled = _record(attempt, settlement, outcome, at=at, ports=ports)

@@ -8,7 +8,7 @@ for there, or at its sister, which is told by name where it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.domain.kinds import KINDS
@@ -20,6 +20,8 @@ from gateway.services.ports import Ports
 
 _SPOKEN: Final = frozenset({Meaning.REGISTERED, Meaning.CONFLICT, Meaning.REFUSED, Meaning.ABSENT, Meaning.UNVERIFIED})
 """After these the portal has surely answered."""
+ELSEWHERE_SECONDS: Final = 1
+"""Between an attempt that a silent portal made nothing of and the next on another route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,18 @@ def note_health(route: str, outcome: Outcome, *, ports: Ports) -> None:
         ports.health.failed(route)
     elif outcome.meaning in _SPOKEN:
         ports.health.answered(route)
+
+
+def sooner_elsewhere(operation: Operation, route: str, outcome: Outcome, *, ports: Ports) -> Outcome:
+    """The outcome of a call that a silent portal was not reached by: where another way is open, that is tried at once.
+
+    It would wait as long as for the same portal otherwise, several minutes perhaps. What is in doubt has no other way.
+    """
+    if not outcome.silent or outcome.meaning is not Meaning.UNREACHED or operation.in_doubt:
+        return outcome
+    if way_of(operation, ports=ports).route == route:
+        return outcome
+    return replace(outcome, retry_after_seconds=ELSEWHERE_SECONDS)
 
 
 def _first_open(routes: Sequence[str], ports: Ports) -> str:

@@ -7,7 +7,15 @@ from typing import Protocol
 import pytest
 from redis import Redis
 
-from gateway.limits.health import FAILURES_MIN, FORGOTTEN_SECONDS, TRY_SECONDS, MemoryHealth, RedisHealth
+from gateway.limits.health import (
+    FAILURES_MIN,
+    FORGOTTEN_SECONDS,
+    SILENT_CALLS_MIN,
+    SILENT_SECONDS,
+    TRY_SECONDS,
+    MemoryHealth,
+    RedisHealth,
+)
 from gateway.ports import Health
 from tests.support import ROUTE, FakeClock
 
@@ -75,6 +83,42 @@ def test_failures_in_a_row_are_a_route_that_is_down(rig: Rig) -> None:
     assert TRY_SECONDS - 1 <= rig.health.down_seconds(ROUTE) <= TRY_SECONDS
     rig.let_pass(TRY_SECONDS - 1)
     assert rig.health.down_seconds(ROUTE) == 1
+
+
+@pytest.mark.parametrize("seconds", [SILENT_SECONDS, 10 * SILENT_SECONDS])
+def test_a_few_failures_over_a_long_time_are_a_route_that_is_down(rig: Rig, seconds: int) -> None:
+    """Whoever is alone on a route makes few calls. The first and the last of them have to lie so far apart."""
+    fail(rig.health, times=SILENT_CALLS_MIN - 1)
+    rig.let_pass(seconds)
+    assert not rig.health.is_open(ROUTE)
+    rig.health.failed(ROUTE)
+    assert rig.health.is_open(ROUTE)
+    assert rig.health.admit(ROUTE) >= TRY_SECONDS - 1
+    rig.health.answered(ROUTE)
+    assert not rig.health.is_open(ROUTE)
+    fail(rig.health, times=SILENT_CALLS_MIN)
+    assert not rig.health.is_open(ROUTE)
+
+
+def test_a_few_failures_at_once_and_then_nothing_are_none(rig: Rig) -> None:
+    """That nobody called since says nothing; nor do two calls, however far apart."""
+    fail(rig.health, times=SILENT_CALLS_MIN)
+    rig.let_pass(SILENT_SECONDS)
+    assert not rig.health.is_open(ROUTE)
+    rig.health.answered(ROUTE)
+    rig.health.failed(ROUTE)
+    rig.let_pass(SILENT_SECONDS)
+    rig.health.failed(ROUTE)
+    assert not rig.health.is_open(ROUTE)
+
+
+def test_an_answer_in_between_begins_the_silence_anew(rig: Rig) -> None:
+    """It was not silent for so long."""
+    fail(rig.health, times=SILENT_CALLS_MIN)
+    rig.let_pass(SILENT_SECONDS)
+    rig.health.answered(ROUTE)
+    fail(rig.health, times=SILENT_CALLS_MIN)
+    assert not rig.health.is_open(ROUTE)
 
 
 def test_other_routes_are_not_down_with_it(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,10 @@ PORTALS: Final = ("first", "second")
 PER_MINUTE: Final = 60
 LOST_ANSWERS: Final = 12
 """Calls that still arrive when a portal goes away, and whose answers do not."""
+CALL_SECONDS: Final = 30
+"""A call to a portal that stays silent takes so long."""
+FAILOVER_SECONDS: Final = 240
+"""So long after its first document, at most, a seller who is alone has a portal that answers."""
 OUTAGE_HOURS: Final = 4
 TICK_SECONDS: Final = 60
 OUTAGE_TICK_SECONDS: Final = 300
@@ -38,6 +43,7 @@ class Portals(httpx.BaseTransport):
     def __init__(self) -> None:
         self.sandboxes: dict[str, Sandbox] = {}
         self.away: dict[str, int] = {}
+        self.on_silence: Callable[[], object] = lambda: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer, or not."""
@@ -47,6 +53,7 @@ class Portals(httpx.BaseTransport):
         if self.away[name] > 0:
             self.away[name] -= 1
             self._inside(name, request)
+        self.on_silence()
         raise httpx.ReadTimeout("the portal is away", request=request)
 
     def _inside(self, name: str, request: httpx.Request) -> httpx.Response:
@@ -199,3 +206,48 @@ def test_nothing_is_registered_twice_when_each_portal_is_away_in_turn(
     with world.stack:
         live_through(world, batch=batch)
         check(world, batch=batch)
+
+
+@pytest.fixture
+def lone(tmp_path: Path, blueprint: Blueprint) -> Iterator[World]:
+    """One seller, who prefers the second portal, on routes that are as patient as those of the government."""
+    world = World(tmp_path, blueprint, sellers=1)
+    with world.stack:
+        ports = world.stack.ports
+        for name in PORTALS:
+            patient = replace(ports.routebook.route(name), pace="standard", relogin_seconds_min=60)
+            access.put_route(patient, ports=ports)
+        world.portals.on_silence = lambda: world.stack.clock.step(seconds=CALL_SECONDS)
+        yield world
+
+
+def test_a_seller_who_is_alone_goes_elsewhere_within_minutes(lone: World) -> None:
+    """Its portal is silent to every login, and nobody else shows that it is down."""
+    lone.portals.away["second"] = 0
+    began = lone.stack.clock.now()
+    lone.send(1, "A")
+    while lone.open_count():
+        lone.run(hours=1 / 3600, tick_seconds=1)
+        assert (lone.stack.clock.now() - began).total_seconds() < FAILOVER_SECONDS
+    assert [row["irn"] for row in lone.portals.lines("first", "/_ledger")] == [lone.irns[0][1]]
+    assert lone.rows(attempts)[-1]["route"] == "first"
+
+
+def test_what_may_have_arrived_stays_while_its_seller_goes_elsewhere(lone: World) -> None:
+    """Silent look-ups show that the portal is down: what comes later takes the other, what is in doubt waits for it."""
+    lone.send(1, "A")
+    lone.run(hours=0.01)
+    lone.portals.away["second"] = 1
+    lone.send(1, "B")
+    lone.run(hours=FAILOVER_SECONDS / 3600, tick_seconds=5)
+    began = lone.stack.clock.now()
+    lone.send(1, "C")
+    lone.run(hours=1 / 3600, tick_seconds=1)
+    assert (lone.stack.clock.now() - began).total_seconds() < CALL_SECONDS
+    assert (lone.open_count(), lone.in_doubt()) == (1, 1)
+    del lone.portals.away["second"]
+    lone.run(hours=1)
+    where = {name: [row["irn"] for row in lone.portals.lines(name, "/_ledger")] for name in PORTALS}
+    first, second, third = (irn for _, irn in lone.irns)
+    assert where == {"second": [first, second], "first": [third]}
+    assert lone.open_count() == 0

@@ -133,7 +133,7 @@ class World:
         """Redis forgets everything."""
         self.bell.rung.clear()
         self.limiter.forget()
-        self.health._failures.clear()
+        self.health.forget()
 
     def page(self, name: str) -> list[dict[str, Any]]:
         """A page of the sandbox, line by line."""
