@@ -234,6 +234,7 @@ def _delivery(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "event": {"id": row["event_id"], "type": row["type"], "subject": row["subject"]},
+        "request_id": row["request_id"],
         "status": row["status"],
         "attempts": row["attempts"],
         "next_attempt_at": row["due_at"] and write_instant(row["due_at"]),

@@ -23,6 +23,7 @@ from gateway.storage.tables import (
     delivery_attempts,
     events,
     lanes,
+    operations,
     webhook_secrets,
     webhook_sellers,
     webhooks,
@@ -141,8 +142,9 @@ class SqlEndpoints:
     ) -> Sequence[Mapping[str, Any]]:
         """See `ports.Endpoints`."""
         query = (
-            select(deliveries, events.c.type, events.c.at.label("event_at"))
+            select(deliveries, events.c.type, events.c.at.label("event_at"), operations.c.request_id)
             .join(events, events.c.id == deliveries.c.event_id)
+            .outerjoin(operations, operations.c.id == events.c.operation_id)
             .where(deliveries.c.webhook_id == id)
             .order_by(deliveries.c.position.desc())
             .limit(rows_max)

@@ -93,9 +93,9 @@ def test_a_sample_has_the_name_of_who_asks_for_it(stack: Stack) -> None:
     assert [request.headers.get("x-request-id") for request in receiver.received] == ["mine-7", None]
 
 
-def test_the_record_of_a_dead_delivery_has_the_name(stack: Stack) -> None:
-    """So that an operator finds the request whose outcome was not heard."""
-    add(stack, policy="brisk")
+def test_a_delivery_and_the_record_of_its_death_have_the_name(stack: Stack) -> None:
+    """So that a client and an operator find the request whose outcome was not heard."""
+    made = add(stack, policy="brisk", types=["irn.generated"])
     stack.sender.answers = lambda _: Verdict.FAILED
     stack.post(document(), headers=NAMED)
     for _ in range(6):
@@ -104,3 +104,5 @@ def test_the_record_of_a_dead_delivery_has_the_name(stack: Stack) -> None:
     with stack.wiring.database.read() as connection:
         [facts] = connection.execute(query).scalars().all()
     assert facts["request_id"] == "mine-7"
+    [delivery] = stack.get(f"/webhooks/{made['id']}/deliveries").json()["deliveries"]
+    assert (delivery["status"], delivery["request_id"]) == ("dead", "mine-7")
