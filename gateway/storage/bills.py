@@ -11,6 +11,7 @@ from sqlalchemy import Connection, update
 from gateway.domain.ewaybill import Standing
 from gateway.domain.operations import Kind, Operation
 from gateway.domain.outcomes import BillChange, EwayBill, Result
+from gateway.storage import blobs
 from gateway.storage.tables import eway_bill_steps, eway_bills
 from gateway.storage.upsert import insert_or_replace
 
@@ -35,7 +36,7 @@ def made(connection: Connection, operation: Operation, result: EwayBill, at: dat
         "made_at": result.made_at,
         "valid_until": result.valid_until,
         "computed_until": result.computed_until,
-        "differences": [dict(each) for each in result.differences],
+        "differences": blobs.keep_differences(connection, result.differences, at=at),
         "remarks": result.remarks,
         "recorded_at": at,
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, insert, select
 
@@ -75,6 +76,19 @@ def fetch(connection: Connection, digest: str) -> bytes:
             raise LookupError(f"evidence {digest} is sealed, and this connection has no key")
         stored = cipher.open(stored, digest=digest)
     return zlib.decompress(stored)
+
+
+def keep_differences(connection: Connection, found: Sequence[Mapping[str, Any]], *, at: datetime) -> list[Any] | str:
+    """What a column has for them: the digest of a body, because they repeat what stands in documents; or nothing."""
+    return keep(connection, json.dumps([dict(each) for each in found]).encode(), at=at) if found else []
+
+
+def fetch_differences(connection: Connection, kept: list[Any] | str | None) -> tuple[Mapping[str, Any], ...]:
+    """What `keep_differences` was given. In rows of earlier versions they stand themselves."""
+    if isinstance(kept, str):
+        read: list[Mapping[str, Any]] = json.loads(fetch(connection, kept))
+        return tuple(read)
+    return tuple(kept or ())
 
 
 def _read_keys(database: Database, vault: Vault) -> list[tuple[str, bytes]]:

@@ -62,7 +62,7 @@ def store_document(
         "signed_invoice_blob": blobs.keep(connection, registered.signed_invoice.encode("ascii"), at=at),
         "signed_qr": registered.signed_qr,
         "key_id": registered.key_id,
-        "differences": [dict(each) for each in registered.differences],
+        "differences": blobs.keep_differences(connection, registered.differences, at=at),
         "ewb_no": ewb and ewb.number,
         "ewb_made_at": ewb and ewb.made_at,
         "ewb_valid_until": ewb and ewb.valid_until,

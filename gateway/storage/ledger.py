@@ -13,7 +13,7 @@ from gateway.domain.identifiers import same_document_number
 from gateway.domain.operations import Environment, Operation
 from gateway.domain.outcomes import Registration
 from gateway.ports import Document, Relative
-from gateway.storage import blobs, effects
+from gateway.storage import effects
 from gateway.storage.database import Database
 from gateway.storage.queries import operation_columns
 from gateway.storage.rows import read_document, read_operation
@@ -131,7 +131,7 @@ class SqlLedger:
             row = connection.execute(select(documents).where(*conditions)).mappings().one_or_none()
             if row is None:
                 return None
-            return read_document(row, blobs.fetch(connection, row["signed_invoice_blob"]))
+            return read_document(connection, row)
 
 
 def _relative(row: RowMapping) -> Relative:

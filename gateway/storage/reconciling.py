@@ -129,7 +129,7 @@ class SqlReconciliations:
             row = connection.execute(query).mappings().one_or_none()
             if row is None:
                 return None
-            return read_document(row, blobs.fetch(connection, row["signed_invoice_blob"])), row["made_by"]
+            return read_document(connection, row), row["made_by"]
 
     def next_number(self, run: Run) -> FreeNumber | None:
         """See `ports.reconciling.Reconciliations`."""
@@ -158,7 +158,7 @@ class SqlReconciliations:
         of_run = select(reconciliation_findings).order_by(reconciliation_findings.c.id).limit(rows_max)
         with self._database.read() as connection:
             return [
-                dict(row)
+                {**row, "differences": blobs.fetch_differences(connection, row["differences"])}
                 for id in run_ids
                 for row in connection.execute(of_run.where(reconciliation_findings.c.run_id == id)).mappings()
             ]
@@ -222,7 +222,7 @@ class SqlReconciliations:
             "gstin": run.gstin,
             "once": finding.key,
             "kind": finding.kind.value,
-            "differences": [dict(each) for each in finding.differences],
+            "differences": blobs.keep_differences(connection, finding.differences, at=at),
             "found_at": at,
         }
         if not insert_missing(connection, reconciliation_findings, row):

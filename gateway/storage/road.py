@@ -15,7 +15,7 @@ from gateway.domain.ewaybill import EXTEND_AROUND_END, Standing
 from gateway.domain.operations import Environment
 from gateway.ports import Ids
 from gateway.ports.bills import HeldBill
-from gateway.storage import events
+from gateway.storage import blobs, events
 from gateway.storage.database import Database
 from gateway.storage.tables import eway_bill_steps, eway_bills
 from gateway.storage.upsert import insert_or_replace
@@ -35,14 +35,14 @@ class SqlBills:
         query = select(eway_bills).where(_bill(environment.value, number), eway_bills.c.gstin == gstin)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else _read(row)
+            return None if row is None else _read(connection, row)
 
     def of_operation(self, operation_id: str) -> HeldBill | None:
         """See `ports.bills.Bills`."""
         query = select(eway_bills).where(eway_bills.c.operation_id == operation_id).limit(1)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else _read(row)
+            return None if row is None else _read(connection, row)
 
     def of_irn(self, *, environment: Environment, gstin: str, irn: str) -> HeldBill | None:
         """See `ports.bills.Bills`."""
@@ -58,7 +58,7 @@ class SqlBills:
         )
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else _read(row)
+            return None if row is None else _read(connection, row)
 
     def list(
         self, *, environment: Environment, gstin: str, standing: Standing | None, before: str | None, rows_max: int
@@ -71,7 +71,7 @@ class SqlBills:
             query = query.where(eway_bills.c.number < before)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(eway_bills.c.number.desc()).limit(rows_max)).mappings()
-            return [_read(row) for row in rows]
+            return [_read(connection, row) for row in rows]
 
     def steps(self, *, environment: Environment, number: str) -> Sequence[Mapping[str, Any]]:
         """See `ports.bills.Bills`."""
@@ -91,11 +91,13 @@ class SqlBills:
         row = {name: getattr(bill, name) for name in _NAMES} | {
             "environment": bill.environment.value,
             "status": bill.standing.value,
-            "differences": [dict(each) for each in bill.differences],
         }
-        self._database.write(
-            lambda connection: insert_or_replace(connection, eway_bills, row, keys=("environment", "number"))
-        )
+
+        def work(connection: Connection) -> None:
+            kept = blobs.keep_differences(connection, bill.differences, at=bill.recorded_at)
+            insert_or_replace(connection, eway_bills, row | {"differences": kept}, keys=("environment", "number"))
+
+        self._database.write(work)
 
     def tell_of_ends(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.bills.Bills`."""
@@ -128,13 +130,13 @@ def _bill(environment: str, number: str) -> Any:
     return (eway_bills.c.environment == environment) & (eway_bills.c.number == number)
 
 
-def _read(row: RowMapping) -> HeldBill:
+def _read(connection: Connection, row: RowMapping) -> HeldBill:
     members = {name: row[name] for name in _NAMES}
     return HeldBill(
         **members
         | {
             "environment": Environment(row["environment"]),
             "standing": Standing(row["status"]),
-            "differences": row["differences"] or (),
+            "differences": blobs.fetch_differences(connection, row["differences"]),
         }
     )

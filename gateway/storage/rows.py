@@ -13,7 +13,7 @@ from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Environment, Ho
 from gateway.domain.outcomes import EwayBill, Registration
 from gateway.domain.settlement import Settlement
 from gateway.ports import Document
-from gateway.storage import queries
+from gateway.storage import blobs, queries
 from gateway.storage.tables import identities, operations
 from gateway.storage.types import NO_DEADLINE
 
@@ -75,8 +75,8 @@ def release_number(connection: Connection, operation: Operation, settlement: Set
         connection.execute(delete(identities).where(identities.c.operation_id == operation.id))
 
 
-def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
-    """A document of the ledger from its row and its signed copy."""
+def read_document(connection: Connection, row: RowMapping) -> Document:
+    """A document of the ledger from its row, with its signed copy."""
     return Document(
         environment=Environment(row["environment"]),
         org_id=row["org_id"],
@@ -91,7 +91,7 @@ def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
             irn=row["irn"],
             ack_no=row["ack_no"],
             ack_at=row["ack_at"],
-            signed_invoice=signed_invoice.decode("ascii"),
+            signed_invoice=blobs.fetch(connection, row["signed_invoice_blob"]).decode("ascii"),
             signed_qr=row["signed_qr"],
             key_id=row["key_id"],
             seller_gstin=row["gstin"],
@@ -102,7 +102,7 @@ def read_document(row: RowMapping, signed_invoice: bytes) -> Document:
             total=Decimal(row["total"]),
             cancelled=row["status"] == "cancelled",
             ewb=_read_ewb(row),
-            differences=tuple(row["differences"] or ()),
+            differences=blobs.fetch_differences(connection, row["differences"]),
         ),
     )
 

@@ -29,7 +29,7 @@ documents = Table(
     Column("signed_invoice_blob", String(64), nullable=False),
     Column("signed_qr", Text, nullable=False),
     Column("key_id", String(64), nullable=False),
-    Column("differences", JSON),
+    Column("differences", JSON),  # the digest of a sealed body, or an empty list: they repeat the document
     Column("ewb_no", String(20)),
     Column("ewb_made_at", Instant),
     Column("ewb_valid_until", Instant),
@@ -78,7 +78,7 @@ eway_bills = Table(
     Column("vehicle_no", String(20)),  # or the transport document, of the last step that named one
     Column("transporter_id", String(15)),
     Column("trip_sheet", String(20)),
-    Column("differences", JSON),
+    Column("differences", JSON),  # likewise
     Column("end_told", Instant),  # the end of validity of which receivers were told
     Column("recorded_at", Instant, nullable=False),
 )

@@ -51,7 +51,7 @@ reconciliation_findings = Table(
     Column("doc_no", String(16)),
     Column("doc_date", Date),
     Column("operation_id", ForeignKey("operations.id")),  # whose number it is about
-    Column("differences", JSON),
+    Column("differences", JSON),  # the digest of a sealed body, or an empty list
     Column("found_at", Instant, nullable=False),
     UniqueConstraint("environment", "gstin", "once"),
 )
