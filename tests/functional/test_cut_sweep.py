@@ -48,7 +48,8 @@ class Cutter:
         self._cut: tuple[str, int] | None = None
         self.passed = Counter[str]()
         self.cuts = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     @property
     def port(self) -> int:
@@ -62,9 +63,15 @@ class Cutter:
             self._cut = (side, after) if side else None
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Take no more connections, and wait until those that are there have been closed."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
         self._listener.close()
+
+    def _start(self, work: Callable[..., None], *given: Any) -> None:
+        self._threads.append(threading.Thread(target=work, args=given))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         while True:
@@ -72,7 +79,7 @@ class Cutter:
                 client, _ = self._listener.accept()
             except OSError:  # closed
                 return
-            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+            self._start(self._carry, client)
 
     def _carry(self, client: socket.socket) -> None:
         server = socket.create_connection(("127.0.0.1", self._port))
@@ -143,6 +150,7 @@ def linked(folder: Path, blueprint: Blueprint) -> Iterator[tuple[Stack, Cutter]]
         try:
             yield stack, cutter
         finally:
+            stack.wiring._wire.close()
             cutter.close()
             server.should_exit = True
             serving.join()
