@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -18,17 +17,20 @@ from sqlalchemy import select
 from gateway.domain import canonical
 from gateway.domain.audit import Action
 from gateway.domain.lifecycle import TRANSITIONS
-from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Status
+from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Kind, Status
 from gateway.domain.outcomes import Certainty
 from gateway.domain.settlement import Event
 from gateway.storage import blobs
-from gateway.storage.tables import attempts, audit, documents, operations
+from gateway.storage.tables import attempts, audit, documents, events, eway_bills, operations
+from tests.simulation.aftermath import LOOKS, SENDS, aftermath
 from tests.simulation.plan import Ask, Fate, Paper, Plan
+from tests.simulation.violations import Violation
 from tests.simulation.world import VISITOR, Sent, World
 
 _LAW = dict(TRANSITIONS)
 _OK = "ok"
-_ABSENT = "2154"
+_REFUSED_HERE = frozenset({"document-number-taken", "document-number-burnt", "idempotency-key-reused"})
+_REQUESTS = frozenset(SENDS.values())
 _SESSION_ENDED = "1005"
 _UNSYNCED = frozenset({"3028", "3029", "3074", "3075", "3076", "3077", "3078", "3079"})
 _EXPECTED = {
@@ -41,18 +43,6 @@ _EXPECTED = {
     Fate.DEADLINE: {Status.SUCCEEDED, Status.EXPIRED},
     Fate.WITHDRAWN: {Status.SUCCEEDED, Status.WITHDRAWN},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A broken promise, by name, and the operation (or IRN) that it was broken to."""
-
-    rule: str
-    subject: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.subject}: {self.text}"
 
 
 def _came_too_late(ask: Ask) -> bool:
@@ -68,29 +58,37 @@ class Checker:
         self.meant = _meanings(plan)
         self.keys = {key.kid: key.private.public_key() for key in (*world.keys.published, world.keys.hidden)}
         self.ledger = {each["irn"]: each for each in world.page("ledger")}
+        self.bills_there = world.page("ewaybills")
         self.sent = world.sent()
         with world.database.read() as connection:
             self.operations = {row["id"]: dict(row) for row in connection.execute(select(operations)).mappings()}
             self.documents = {row["irn"]: dict(row) for row in connection.execute(select(documents)).mappings()}
             self.attempts = _grouped(connection.execute(select(attempts).order_by(attempts.c.number)), "operation_id")
             self.audit = _grouped(connection.execute(select(audit).order_by(audit.c.position)), "subject")
+            self.bills = {row["number"]: dict(row) for row in connection.execute(select(eway_bills)).mappings()}
+            self.events_of = _grouped(connection.execute(select(events)), "operation_id")
             self.signed = {
                 irn: blobs.fetch(connection, row["signed_invoice_blob"]).decode() for irn, row in self.documents.items()
             }
         self.attempt_of = {row["id"]: row for rows in self.attempts.values() for row in rows}
         self.makers = self._makers()
         self.by_irn: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in self.operations.values():
+        for row in self._registering():
             self.by_irn[row["irn"]].append(row)
 
     def violations(self) -> list[Violation]:
         """Everything that is wrong; empty when every promise was kept."""
         found = [*self._answers(), *self._papers(), *self._ledgers(), *self._registrations(), *self._calls()]
+        for row in self._registering():
+            found += self._end(row)
         for row in self.operations.values():
-            found += [*self._end(row), *self._history(row), *self._attempts(row)]
+            found += [*self._history(row), *self._attempts(row)]
         for irn, row in self.documents.items():
             found += self._evidence(irn, row)
-        return found
+        return [*found, *aftermath(self)]
+
+    def _registering(self) -> list[dict[str, Any]]:
+        return [row for row in self.operations.values() if row["kind"] == Kind.IRN_GENERATE]
 
     def events(self) -> Counter[str]:
         """How often each event of the lifecycle happened."""
@@ -117,7 +115,7 @@ class Checker:
                 yield from self._answer(ask, answer)
                 if ask.key is not None:
                     by_key[ask.client, ask.key].add(answer)
-            elif answer not in ("document-number-taken", "idempotency-key-reused") and not _came_too_late(ask):
+            elif answer not in _REFUSED_HERE and not _came_too_late(ask):
                 yield Violation("unanswered", ask.paper.irn, f"a request ended in {ask.answer!r}")
         for (_, key), answers in by_key.items():
             if len(answers) > 1:
@@ -216,28 +214,27 @@ class Checker:
 
     def _attempts(self, row: dict[str, Any]) -> Iterator[Violation]:
         """Attempts are numbered without a gap; in doubt it is looked up before it is sent, in quarantine never sent."""
-        id, mine = row["id"], self.attempts[row["id"]]
+        id, mine, kind = row["id"], self.attempts[row["id"]], Kind(row["kind"])
+        look, absent = LOOKS[kind]
         if [attempt["number"] for attempt in mine] != list(range(1, row["attempts"] + 1)):
             yield Violation("attempts", id, f"{row['attempts']} are counted, {len(mine)} recorded")
         doubt = False
         quarantined = self._quarantined_at(id)
         for attempt in mine:
             calls = [call for call in self.sent if call.sender == attempt["id"]]
-            sent = [place for place, call in enumerate(calls) if call.service == "generate"]
-            looked_up = [place for place, call in enumerate(calls) if call.code == _ABSENT]
+            sent = [place for place, call in enumerate(calls) if call.service == SENDS[kind]]
+            looked_up = [place for place, call in enumerate(calls) if call.service == look and call.code in absent]
             if sent and doubt and not (looked_up and looked_up[0] < sent[0]):
                 yield Violation("sent-in-doubt", id, f"attempt {attempt['number']} sent it without looking it up")
             if sent and quarantined is not None and attempt["began_at"] > quarantined:
                 yield Violation("sent-in-quarantine", id, f"attempt {attempt['number']} sent it")
             doubt |= attempt["ended_at"] is None or attempt["certainty"] == Certainty.AMBIGUOUS
-            if attempt["certainty"] == Certainty.NO_EFFECT and self._was_made_by(attempt, row["irn"]):
-                yield Violation(
-                    "effect-denied", id, f"attempt {attempt['number']} registered it, on record without effect"
-                )
+            if attempt["certainty"] == Certainty.NO_EFFECT and self._was_made_by(attempt, kind, row["irn"]):
+                yield Violation("effect-denied", id, f"attempt {attempt['number']} did it, on record without effect")
 
-    def _was_made_by(self, attempt: dict[str, Any], irn: str) -> bool:
+    def _was_made_by(self, attempt: dict[str, Any], kind: Kind, irn: str) -> bool:
         return any(
-            call.sender == attempt["id"] and call.service == "generate" and call.noted.get("irn") == irn
+            call.sender == attempt["id"] and call.service == SENDS[kind] and call.noted.get("irn") == irn
             for call in self.sent
         )
 
@@ -246,7 +243,7 @@ class Checker:
         return events[0]["at"] if events else None
 
     def _calls(self) -> Iterator[Violation]:
-        """No call without an attempt on record, and one generate in each.
+        """No call without an attempt on record, and one request in each.
 
         But for a session that had ended, and for a GSTIN that the portal had to fetch first.
         """
@@ -255,9 +252,9 @@ class Checker:
             sign_of_life = call.noted["operation"] == "heartbeat"  # asked of a route that is down, for no document
             if call.sender != VISITOR and call.sender not in self.attempt_of and not sign_of_life:
                 yield Violation("call-without-attempt", str(call.sender), str(call.noted))
-            if call.service == "generate" and call.sender != VISITOR and call.code != _SESSION_ENDED:
+            if call.service in _REQUESTS and call.sender != VISITOR and call.code != _SESSION_ENDED:
                 per_attempt[call.sender] += 1
-            if call.service == "generate" and call.code in _UNSYNCED:
+            if call.service in _REQUESTS and call.code in _UNSYNCED:
                 after_sync.add(call.sender)
         for sender, count in per_attempt.items():
             if count > 1 + (sender in after_sync):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
@@ -15,14 +16,16 @@ from gateway.domain.lifecycle import ForbiddenTransitionError
 from gateway.domain.operations import TERMINAL, Lane, Status
 from gateway.domain.settlement import Event
 from gateway.errors import MoharError, Throttled, Unavailable
-from gateway.ports import Upkeep
-from gateway.services import submission, sweeping
+from gateway.ports import Received, Upkeep
+from gateway.services import cancellation, ewaybills, submission, sweeping
 from gateway.services.admission import Asked
+from gateway.services.ports import Ports
+from gateway.services.principal import Principal
 from gateway.services.submission import INVOICES, NOTES, Terms
-from gateway.storage.tables import lanes, operations
+from gateway.storage.tables import documents, lanes, operations
 from gateway.storage.types import NO_DEADLINE, Instant
 from tests.simulation import menus
-from tests.simulation.plan import Ask, Plan
+from tests.simulation.plan import Ask, Plan, Want, Wish
 from tests.simulation.world import World
 
 WORKERS = 3
@@ -33,6 +36,10 @@ ANSWER_LOST_SECONDS = 5.0
 """After so long a client asks again."""
 IDLE_MINUTES_MAX = 5
 """Looks at a world in which nothing is due and something is open, before it counts as stuck."""
+REASON = {"reason": "order_cancelled", "remarks": "The buyer withdrew"}
+TRUCK = {"Distance": 0, "TransMode": "1", "VehNo": "KA01AB1234", "VehType": "R"}
+NOT_ASKED = "not asked"
+"""In the place of an answer, where the gateway knew nothing of the document any more."""
 RESUMED_MAX = 3
 """How often a person takes one operation up again before something must be wrong."""
 OPEN = sorted(set(Status) - TERMINAL)
@@ -65,6 +72,7 @@ class Driver:
         self._resumed = Counter[str]()
         self._todo: list[tuple[datetime, int, Callable[[], None]]] = []
         self._noted = 0
+        self._wishing: set[str] = set()
         for ask in plan.asks:
             self.at(ask.at, partial(self._ask, ask))
         for at, paper, document in plan.foreign:
@@ -164,18 +172,64 @@ class Driver:
                 ask.answer = error.code
         if ask.answer is None:
             self.at(self.world.clock.now() + timedelta(seconds=again_seconds), partial(self._ask, ask))
+        elif ask.answer.startswith("op_"):
+            self._begin_wishes(ask)
+
+    def _begin_wishes(self, ask: Ask) -> None:
+        """What is wanted of a paper afterwards, once it has been accepted for the first time."""
+        if ask.paper.irn in self._wishing:
+            return
+        self._wishing.add(ask.paper.irn)
+        for wish in self.plan.wishes:
+            if wish.paper is ask.paper:
+                self.at(self.world.clock.now() + wish.after, partial(self._wish, wish))
+
+    def _wish(self, wish: Wish) -> None:
+        """A request about an IRN that is known here; asked again where the answer was lost."""
+        irn, again_seconds = wish.paper.irn, ANSWER_LOST_SECONDS
+        if not self._is_known(irn):
+            wish.answer = NOT_ASKED
+            return
+        api = self.world.process("api")
+        principal = self.world.lab.principal(wish.client, wish.paper.gstin)
+        with api.living():
+            try:
+                wish.answer = self._wished(wish, principal, api.ports).operation.id
+            except (Throttled, Unavailable) as error:
+                again_seconds = error.retry_after or again_seconds
+            except MoharError as error:
+                wish.answer = error.code
+        if wish.answer is None:
+            self.at(self.world.clock.now() + timedelta(seconds=again_seconds), partial(self._wish, wish))
+
+    def _wished(self, wish: Wish, principal: Principal, ports: Ports) -> Received:
+        irn = wish.paper.irn
+        if wish.want is Want.CANCEL:
+            asked = self._asked(f"/irn/{irn}/cancel", REASON, key=None, direct=wish.direct)
+            return cancellation.cancel(irn, asked, principal, ports=ports)
+        asked = self._asked("/ewb", {"Irn": irn, **TRUCK}, key=None, direct=wish.direct)
+        return ewaybills.generate(asked, principal, ports=ports)
+
+    def _is_known(self, irn: str) -> bool:
+        """Whether the gateway has the document, or work on it: of others it would ask the portal."""
+        with self.world.database.read() as connection:
+            held = connection.execute(select(documents.c.irn).where(documents.c.irn == irn)).first() is not None
+        return held or bool(self.ids((operations.c.irn == irn) & operations.c.status.in_(OPEN)))
 
     def _request(self, ask: Ask) -> Asked:
-        is_note = ask.paper.doc_type in NOTES
+        path = "/cdnr" if ask.paper.doc_type in NOTES else "/irn"
+        return self._asked(path, ask.document, key=ask.key, direct=ask.direct)
+
+    def _asked(self, path: str, document: Any, *, key: str | None, direct: bool) -> Asked:
         return Asked(
             id=self.world.ids.new("req_"),
             operation_id=self.world.ids.new("op_"),
             method="POST",
-            path="/cdnr" if is_note else "/irn",
-            body=canonical.write(ask.document).encode(),
-            document=ask.document,
-            key=ask.key,
-            direct=ask.direct,
+            path=path,
+            body=canonical.write(document).encode(),
+            document=document,
+            key=key,
+            direct=direct,
             patience_seconds=PATIENCE_SECONDS,
         )
 

@@ -47,19 +47,32 @@ REGISTERING: Sequence[Variant] = (
     (Kind.EWB_FAIL, {}),
     (Kind.SIGNING_UNKNOWN, {}),
 )
+CHANGING: Sequence[Variant] = (
+    (Kind.EXPIRE_SESSION, {}),
+    (Kind.LATE, {}),
+    (Kind.LATE, {"ms": 2 * HOUR_MS}),
+    (Kind.LATE, {"ms": LATEST_LANDING_HOURS * HOUR_MS}),
+)
 SERVICES: dict[str, Sequence[Variant]] = {
     "login": ANY_CALL,
     "get_by_document": (*ANY_CALL, *WITH_SESSION),
     "get_irn": (*ANY_CALL, *WITH_SESSION),
     "generate": (*ANY_CALL, *WITH_SESSION, *REGISTERING),
 }
+AFTERWARDS: dict[str, Sequence[Variant]] = {
+    "cancel": (*ANY_CALL, *CHANGING),
+    "bill_by_irn": (*ANY_CALL, *CHANGING),
+    "get_bill_by_irn": ANY_CALL,
+}
+"""Besides, where something is asked for an IRN afterwards."""
 _LEFT_OUT = 0.4
 _WEIGHTS = {Kind.LATE: 3, Kind.SIGNING_UNKNOWN: 3}
 
 
-def menu(rng: random.Random, *, rate: float, kinds: frozenset[Kind]) -> list[dict[str, Any]]:
+def menu(rng: random.Random, *, rate: float, kinds: frozenset[Kind], afterwards: bool) -> list[dict[str, Any]]:
     """The faults for `Sandbox.configure`, of these kinds alone, striking `rate` of the calls of every service."""
-    return [entry for service in SERVICES for entry in _of(service, rng, rate, kinds)]
+    services = {**SERVICES, **AFTERWARDS} if afterwards else SERVICES
+    return [entry for service in services for entry in _of(service, services[service], rng, rate, kinds)]
 
 
 def without(faults: list[dict[str, Any]], kind: Kind) -> list[dict[str, Any]]:
@@ -68,8 +81,10 @@ def without(faults: list[dict[str, Any]], kind: Kind) -> list[dict[str, Any]]:
     return [fault | {"kind": instead} if fault["kind"] == kind.value else fault for fault in faults]
 
 
-def _of(service: str, rng: random.Random, rate: float, kinds: frozenset[Kind]) -> list[dict[str, Any]]:
-    possible = [variant for variant in SERVICES[service] if variant[0] in kinds]
+def _of(
+    service: str, variants: Sequence[Variant], rng: random.Random, rate: float, kinds: frozenset[Kind]
+) -> list[dict[str, Any]]:
+    possible = [variant for variant in variants if variant[0] in kinds]
     chosen = [variant for variant in possible if rng.random() > _LEFT_OUT] or possible
     weights = [rng.random() * _WEIGHTS.get(kind, 1) for kind, _ in chosen]
     entries, left = [], 1.0

@@ -10,23 +10,25 @@ from typing import Any
 import pytest
 
 from gateway.domain import comparison, lifecycle
-from gateway.domain.operations import Operation, Status
+from gateway.domain.operations import Kind, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.settlement import Event, Settlement
-from gateway.irp import codes
+from gateway.irp import cancelling, codes
 from gateway.irp.client import PortalConversation
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Exchange
 from gateway.ports import Attempt, Claim, NewOperation, Received
-from gateway.sandbox.faults import Kind
+from gateway.sandbox.faults import Kind as Fault
+from gateway.storage import effects, events
 from gateway.storage.intake import SqlIntake
 from gateway.storage.tables import operations
 from gateway.storage.work import SqlWork
 from tests.simulation.storm import Profile
 
 ROUGH = Profile(documents=10)
-EVES = Profile(documents=16, eves=True, kinds=frozenset({Kind.LATE, Kind.REFUSE}))
-UNKNOWN_CODES = Profile(documents=10, kinds=frozenset({Kind.UNKNOWN_CODE, Kind.DROP_AFTER}))
+EVES = Profile(documents=16, eves=True, kinds=frozenset({Fault.LATE, Fault.REFUSE}))
+UNKNOWN_CODES = Profile(documents=10, kinds=frozenset({Fault.UNKNOWN_CODE, Fault.DROP_AFTER}))
+WISHES = Profile(documents=10, wishes=True)
 Patch = pytest.MonkeyPatch
 
 
@@ -137,6 +139,24 @@ def _number_not_claimed(patch: Patch) -> None:
     patch.setattr(SqlIntake, "accept", accept)
 
 
+def _active_taken_for_cancelled(patch: Patch) -> None:
+    patch.setattr(cancelling, "_CANCELLED", "ACT")
+
+
+def _cancellation_not_written(patch: Patch) -> None:
+    patch.setitem(effects.EFFECTS, Kind.IRN_CANCEL, lambda *_: None)  # type: ignore[misc]  it is a dict
+
+
+def _success_not_told(patch: Patch) -> None:
+    real = events.announce_transition
+
+    def announce_transition(connection: Any, before: Operation, after: Operation, *others: Any, **named: Any) -> None:
+        if after.status is not Status.SUCCEEDED:
+            real(connection, before, after, *others, **named)
+
+    patch.setattr(events, "announce_transition", announce_transition)
+
+
 MUTANTS = (
     Mutant("time-out means failed", _time_out_means_failed, frozenset({"ended-but-registered"})),
     Mutant("resend without looking up", _resend_without_looking_up, frozenset({"sent-in-doubt"})),
@@ -148,4 +168,7 @@ MUTANTS = (
     Mutant("unknown code means refused", _unknown_code_refused, frozenset({"ended-but-registered"}), UNKNOWN_CODES),
     Mutant("crash forgets the attempt", _crash_forgets_the_attempt, frozenset({"sent-in-doubt"})),
     Mutant("number not claimed", _number_not_claimed, frozenset({"number-of-two"})),
+    Mutant("active taken for cancelled", _active_taken_for_cancelled, frozenset({"succeeded-falsely"}), WISHES),
+    Mutant("cancellation not written", _cancellation_not_written, frozenset({"stands-otherwise"}), WISHES),
+    Mutant("success not told", _success_not_told, frozenset({"told-otherwise"}), WISHES),
 )

@@ -54,6 +54,13 @@ class Fate(StrEnum):
     """Its client tries to take it back."""
 
 
+class Want(StrEnum):
+    """What a client asks for an IRN afterwards."""
+
+    CANCEL = "cancel"
+    BILL = "bill"
+
+
 _FATES = {
     Fate.PLAIN: 10,
     Fate.REFUSED: 3,
@@ -114,6 +121,18 @@ class Ask:
 
 
 @dataclass(slots=True)
+class Wish:
+    """What is asked for the IRN of a paper, so long after the paper was first accepted. `answer` is as in `Ask`."""
+
+    paper: Paper
+    want: Want
+    client: int
+    direct: bool
+    after: timedelta
+    answer: str | None = None
+
+
+@dataclass(slots=True)
 class Plan:
     """Everything that is wanted of one world."""
 
@@ -121,6 +140,7 @@ class Plan:
     asks: list[Ask] = field(default_factory=list)
     foreign: list[tuple[datetime, Paper, dict[str, Any]]] = field(default_factory=list)
     withdrawals: list[tuple[datetime, Paper]] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,17 +166,21 @@ class Times:
         return self.start, self.start + (self.calm_at - self.start) * 0.6
 
 
-def draw(rng: random.Random, times: Times, *, documents: int, eves: bool) -> Plan:
-    """A plan for so many documents. `eves` makes all of them papers of the coming day."""
+def draw(rng: random.Random, times: Times, *, documents: int, eves: bool, wishes: bool) -> Plan:
+    """A plan for so many documents. `eves` makes all of them papers of the coming day; `wishes` asks more of most."""
     plan = Plan()
     taken: set[str] = set()
     while len(plan.papers) < documents:
         fate = Fate.EVE if eves else rng.choices(list(_FATES), list(_FATES.values()))[0]
         paper = paper_of(rng, fate, times.coming_day)
+        want = rng.choice([None, Want.CANCEL, Want.CANCEL, Want.BILL, Want.BILL]) if wishes else None
+        paper = without_bill(paper) if want is Want.BILL else paper
         if paper.irn not in taken:
             taken.add(paper.irn)
             plan.papers.append(paper)
             _arrange(rng, plan, paper, times)
+            if want is not None:
+                _wish(rng, plan, paper, want)
     plan.asks.sort(key=lambda ask: ask.at)
     return plan
 
@@ -176,6 +200,23 @@ def _arrange(rng: random.Random, plan: Plan, paper: Paper, times: Times) -> None
         plan.foreign.append((_between(rng, first, first + timedelta(minutes=2)), paper, paper.other))
     if paper.fate is Fate.WITHDRAWN:
         plan.withdrawals.append((_between(rng, first, first + timedelta(minutes=5)), paper))
+
+
+def _wish(rng: random.Random, plan: Plan, paper: Paper, want: Want) -> None:
+    """At once, while its registration is open, or later; now and then both, each in the other's way."""
+    wants = [want, *([Want.CANCEL] if want is Want.BILL and rng.random() < 0.3 else [])]
+    for each in wants:
+        after = timedelta(seconds=rng.choice([0, rng.uniform(0, 60), rng.uniform(60, 7200)]))
+        for _ in range(rng.choice([1, 1, 2])):
+            plan.wishes.append(Wish(paper, each, rng.randrange(2), rng.random() < 0.3, after))
+
+
+def without_bill(paper: Paper) -> Paper:
+    """A paper that does not ask for an e-way bill itself."""
+    document, other = ({**each} for each in (paper.document, paper.other))
+    document.pop("EwbDtls", None)
+    other.pop("EwbDtls", None)
+    return Paper(paper.fate, document, other)
 
 
 def _repeat(rng: random.Random, paper: Paper, ask: Ask) -> Ask:

@@ -11,7 +11,8 @@ import httpx
 
 from gateway.domain.operations import Lane
 from gateway.ports import Attempt, Work
-from gateway.sandbox import in_process
+from gateway.sandbox import in_process, portal
+from gateway.sandbox.wire import Request
 from gateway.services import execution
 from gateway.wiring import Outside, Wiring
 from tests.simulation.perils import GUARDED, AtTheGateError, Guarded, SimulatedCrash, ThreadsGate
@@ -135,7 +136,7 @@ class Line(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """See httpx."""
-        service = _service(request.url.path)
+        service = _service(request)
         self._process.reach(f"wire.{service}:before")
         try:
             response = self._tapped.handle_request(request)
@@ -148,9 +149,8 @@ class Line(httpx.BaseTransport):
         return response
 
 
-def _service(path: str) -> str:
-    if path.endswith("/auth"):
-        return "login"
-    if path.endswith("/irnbydocdetails"):
-        return "get_by_document"
-    return "get_irn" if "/Invoice/irn/" in path else "generate"
+def _service(request: httpx.Request) -> str:
+    """The portal's name of a call."""
+    asked = Request.of(request.method, request.url.path, query="", headers=(), body=request.read())
+    target = portal._target(asked)
+    return "page" if target is None else target.operation

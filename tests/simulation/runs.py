@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.sandbox.state import seeded
-from tests.simulation.checker import Checker, Violation
+from tests.simulation.checker import Checker
 from tests.simulation.driver import Driver, StuckError
 from tests.simulation.lab import Lab
 from tests.simulation.storm import Profile, Storm, times_of
+from tests.simulation.violations import Violation
 from tests.simulation.world import VISITOR, Sent, World
 from tests.support import FakeClock
 
@@ -57,7 +58,7 @@ def run(lab: Lab, seed: int, profile: Profile | None = None) -> Finding:
             seconds=time.perf_counter() - began,
             faults=Counter(call.noted["fault"] for call in checker.sent if "fault" in call.noted),
             events=checker.events(),
-            ends=Counter(row["status"] for row in checker.operations.values()),
+            ends=Counter(f"{row['kind']} {row['status']}" for row in checker.operations.values()),
         )
 
 

@@ -12,20 +12,22 @@ from gateway.domain.token_bucket import Limit
 from gateway.irp.permits import buckets
 from gateway.sandbox.state import seeded
 from gateway.services import access
-from tests.simulation.checker import Violation
 from tests.simulation.driver import Driver
 from tests.simulation.lab import PORTAL_USER, ROUTE, Lab, seller
 from tests.simulation.perils import Peace, Peril
-from tests.simulation.plan import Ask, Fate, Plan, paper_of
+from tests.simulation.plan import Ask, Fate, Plan, Want, Wish, paper_of, without_bill
 from tests.simulation.runs import judged, told, world_of
+from tests.simulation.violations import Violation
 from tests.support import START
 
+SERVICE, GOODS = 1, 5
+"""Seeds of an invoice for a service, and of one for goods."""
 NEW_PASSWORD = "new-password"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One story: the paper's fate, what the portal does, and what persons do besides."""
+    """One story: the paper's fate, what the portal does, what persons do besides, and what is asked for afterwards."""
 
     name: str
     fate: Fate = Fate.PLAIN
@@ -33,6 +35,7 @@ class Scene:
     faults: Sequence[Mapping[str, Any]] = ()
     latency_ms: int = 0
     besides: Callable[[Driver], None] = lambda _driver: None
+    want: Want | None = None
 
 
 def play(lab: Lab, scene: Scene, peril: Peril) -> tuple[list[Violation], str]:
@@ -56,13 +59,17 @@ def points(lab: Lab, scene: Scene) -> list[str]:
 
 
 def _plan(scene: Scene) -> Plan:
-    paper = paper_of(seeded(1), scene.fate, indian_date(START))
+    paper = paper_of(seeded(SERVICE), scene.fate, indian_date(START))
+    if scene.want is Want.BILL:
+        paper = without_bill(paper_of(seeded(GOODS), scene.fate, indian_date(START)))
     plan = Plan(papers=[paper], asks=[Ask(paper, paper.document, 0, "key", scene.direct, START)])
     if scene.fate in (Fate.FOREIGN, Fate.ELSEWHERE):
         document = paper.other if scene.fate is Fate.FOREIGN else paper.document
         plan.foreign.append((START - timedelta(minutes=1), paper, document))
     if scene.fate is Fate.WITHDRAWN:
         plan.withdrawals.append((START + timedelta(seconds=1), paper))
+    if scene.want is not None:
+        plan.wishes.append(Wish(paper, scene.want, 0, scene.direct, timedelta()))
     return plan
 
 
@@ -112,4 +119,6 @@ SCENES = (
         latency_ms=28_000,
         faults=[_once("drop_before"), _once("expire_session", "get_by_document")],
     ),
+    Scene(name="cancelled", want=Want.CANCEL, faults=[_once("drop_after"), _once("drop_before", "cancel")]),
+    Scene(name="e-way bill", want=Want.BILL, faults=[_once("drop_after", "bill_by_irn")]),
 )

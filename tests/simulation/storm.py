@@ -32,7 +32,8 @@ class Profile:
 
     `fault_rate` is the share of the portal's calls that a fault strikes, `kinds` are the faults that may be on its
     menu, `crash` and `overtaken` are probabilities per boundary, `lost_ring` is one per ring. `eves` fills the world
-    with papers of the coming day.
+    with papers of the coming day. `wishes` has documents cancelled and e-way bills made for them afterwards, once an
+    operator has set the portal's clock: until then cancellations wait.
     """
 
     documents: int = 20
@@ -41,6 +42,7 @@ class Profile:
     overtaken: float = 0.012
     lost_ring: float = 0.15
     eves: bool = False
+    wishes: bool = False
     kinds: frozenset[Kind] = frozenset(Kind)
 
 
@@ -49,15 +51,19 @@ class Storm(Driver):
 
     def __init__(self, world: World, profile: Profile, times: Times) -> None:
         chance = random.Random(world.rng.getrandbits(64))  # noqa: S311  has to repeat, guards nothing
-        super().__init__(world, plan.draw(chance, times, documents=profile.documents, eves=profile.eves))
+        papers, eves, wishes = profile.documents, profile.eves, profile.wishes
+        super().__init__(world, plan.draw(chance, times, documents=papers, eves=eves, wishes=wishes))
         self.profile = profile
         self.times = times
         self.calm_at = times.calm_at
         self.stormy: list[Sent] = []
         self._lanes = [Lane(Environment.TEST, gstin) for gstin in sorted({each.gstin for each in self.plan.papers})]
-        self._faults = menus.menu(self.rng, rate=profile.fault_rate, kinds=profile.kinds)
+        self._faults = menus.menu(self.rng, rate=profile.fault_rate, kinds=profile.kinds, afterwards=wishes)
         self._make_weather()
         self.at(times.start + timedelta(seconds=self.rng.uniform(0, KEY_SECONDS_MAX)), self._get_the_key)
+        if wishes:
+            latest = (times.calm_at - times.portal_midnight).total_seconds()
+            self.at(times.portal_midnight + timedelta(seconds=self.rng.uniform(0, latest)), self._set_the_clock)
 
     def play(self) -> None:
         """Let everything happen. Raises StuckError when not all of it comes to an end."""
@@ -129,6 +135,9 @@ class Storm(Driver):
             self.world.sweep()
         for _ in range(self.rng.randint(1, 3)):
             self._step()
+
+    def _set_the_clock(self) -> None:
+        self.world.sandbox.configure(now=self.world.clock.now().isoformat())
 
     def _get_the_key(self) -> None:
         self.world.install_hidden_key()

@@ -12,7 +12,7 @@ from tests.simulation.scenes import SCENES, Scene, play, points
 
 EVERYWHERE = ("wire.generate:after", "work.record:before")
 """Crashed at in every scene, because what was done before differs; the other points once. The soak leaves out none."""
-SERVICES = ("login", "generate", "get_irn", "get_by_document")
+SERVICES = ("login", "generate", "get_irn", "get_by_document", "cancel", "bill_by_irn", "get_bill_by_irn")
 COMMANDS = {"upkeep.resume"}
 """A person's command on what is parked for good: one transaction, and the person sees whether it worked."""
 PAIRED = ("answer lost", "request lost")
