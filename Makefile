@@ -50,13 +50,31 @@ lock: ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade for ne
 		"$$tools/bin/uv" --quiet pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 			--python-version 3.11 --extra dev $(ARGS) pyproject.toml -o requirements.lock > /dev/null
 
+# pip-audit succeeds where it could not look a package up. That is no audit, and must not pass for one.
+define SAY_WHAT_WAS_FOUND
+import json, sys
+found = json.load(open(sys.argv[1]))["dependencies"]
+skipped = [each["name"] for each in found if "skip_reason" in each]
+flawed = [(each["name"], each["version"], flaw["id"]) for each in found for flaw in each.get("vulns", ())]
+for flaw in flawed:
+    print(*flaw)
+print(f"{len(found) - len(skipped)} of {len(found)} packages audited, {len(flawed)} vulnerabilities found.")
+if skipped and not flawed:
+    print("The advisory database does not know or does not answer for: " + ", ".join(skipped), file=sys.stderr)
+sys.exit(1 if flawed else 3 if skipped else 0)
+endef
+export SAY_WHAT_WAS_FOUND
+
 # Tools of a moment: in a virtual environment that is thrown away, so that they are no part of what they look at.
-audit-deps: ## ask the advisory database about everything in requirements.lock (needs a network)
+audit-deps: ## ask the advisory database about everything in requirements.lock (3: it could not be asked)
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT INT TERM; \
 		$(PYTHON) -m venv "$$tools"; \
 		"$$tools/bin/python" -m pip --quiet --disable-pip-version-check install pip-audit || { \
 			echo "pip-audit cannot be installed: is there a network?" >&2; exit 3; }; \
-		"$$tools/bin/pip-audit" --require-hashes --disable-pip -r requirements.lock
+		"$$tools/bin/pip-audit" --require-hashes --disable-pip --progress-spinner off -f json -o "$$tools/found.json" \
+			-r requirements.lock 2> "$$tools/said" || test -s "$$tools/found.json" || { cat "$$tools/said" >&2; \
+			echo "The advisory database does not answer: nothing was audited." >&2; exit 3; }; \
+		"$$tools/bin/python" -c "$$SAY_WHAT_WAS_FOUND" "$$tools/found.json"
 
 sbom: ## write sbom.json, a CycloneDX list of everything in requirements.lock
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT INT TERM; \

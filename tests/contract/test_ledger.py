@@ -181,3 +181,18 @@ def test_a_released_number_has_no_holder(storage: Storage) -> None:
     assert storage.ledger.operation_on(**NUMBER) == second
     held = storage.settle(storage.begin(), Meaning.CONFLICT)
     assert storage.ledger.operation_on(**NUMBER) == held
+
+
+def test_an_irn_is_one_seller_s(storage: Storage) -> None:
+    """It is another's for every seller but its own, in its environment alone; what nobody has is nobody else's."""
+
+    def is_anothers(irn: str = IRN, environment: Environment = Environment.TEST, *, gstin: str) -> bool:
+        return storage.ledger.is_anothers(irn, environment=environment, gstin=gstin)
+
+    assert not is_anothers(gstin=OTHER_GSTIN)
+    storage.accept()
+    assert not is_anothers(gstin=OTHER_GSTIN), "an operation that has not ended is no document"
+    storage.settle(storage.begin(), Meaning.REGISTERED, result=registration(NEW))
+    assert (is_anothers(gstin=OTHER_GSTIN), is_anothers(gstin=GSTIN)) == (True, False)
+    assert not is_anothers("0" * 64, gstin=OTHER_GSTIN)
+    assert not is_anothers(environment=Environment.LIVE, gstin=OTHER_GSTIN)
