@@ -127,6 +127,14 @@ MEASURES: Final = (
         help="Age of the oldest audit record under no seal; 0 without any. Alarm at a minute.",
     ),
     Measure(
+        name="mohar_invariant_violations",
+        kind=Gauge,
+        labels=("invariant",),
+        process="sweeper",
+        help="What breaks an invariant among the newest thousand rows of each kind, looked at every 300 sweeps by the "
+        "leader alone. Alarm above 0, then run `mohar invariants`, which looks at everything.",
+    ),
+    Measure(
         name="mohar_sweep_found",
         kind=Counter,
         labels=("what",),

@@ -68,6 +68,7 @@ from gateway.storage.error_budget import SqlErrorBudget
 from gateway.storage.feed import SqlFeed
 from gateway.storage.gauges import SqlGauges
 from gateway.storage.intake import SqlIntake
+from gateway.storage.invariants import SqlInvariants
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.ledger import SqlLedger
 from gateway.storage.lists import SqlLists
@@ -249,6 +250,7 @@ class Wiring:
             endpoints=SqlEndpoints(self.database, vault, self.ids),
             feed=SqlFeed(self.database),
             notices=SqlNotices(self.database, self.ids),
+            invariants=SqlInvariants(self.database),
             addresses=(outside and outside.addresses) or self.addresses,
             sender=(outside and outside.sender) or self.sender,
             webhook_secrets=self.webhook_secrets,

@@ -35,6 +35,8 @@ def run(wiring: Wiring) -> None:
             swept = sweeping.sweep(holder=wiring.worker, count=count, ports=ports)
             if swept.leads and count % sweeping.REAP_EVERY == 0:
                 sweeping.reap_records(months=wiring.settings.audit_months, ports=ports)
+            if count % sweeping.INVARIANTS_EVERY == 0:
+                look_at_invariants(wiring, leads=swept.leads)
         except Exception:
             log.exception("sweep failed, the next one tries again")
             continue
@@ -45,3 +47,12 @@ def run(wiring: Wiring) -> None:
         if swept.leases or swept.expired or swept.rung:
             found = {name: getattr(swept, name) for name in ("leases", "expired", "rung")}
             log.info("swept", extra=found)
+
+
+def look_at_invariants(wiring: Wiring, *, leads: bool) -> None:
+    """Tell measures how the newest rows keep to them, and the log which are broken; only the leader tells."""
+    found = wiring.ports.invariants.check(newest=sweeping.INVARIANTS_NEWEST, at=wiring.clock.now()) if leads else ()
+    wiring.metrics.put("mohar_invariant_violations", {(each.name.value,): each.violations for each in found})
+    for each in found:
+        if each.violations:
+            log.error("an invariant is broken, see `mohar invariants`", extra={"invariant": each.name.value})

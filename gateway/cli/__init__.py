@@ -30,6 +30,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "validate": ("validate",),
     "verify": ("verify",),
     "doctor": ("doctor",),
+    "invariants": ("invariants",),
     "reconcile": ("reconcile",),
     "audit": ("audit",),
     "backup": ("backup", "restore"),

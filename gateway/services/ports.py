@@ -38,6 +38,7 @@ from gateway.ports import (
 )
 from gateway.ports.bills import Bills
 from gateway.ports.evidence import SealedLog, Sealer, Seals
+from gateway.ports.invariants import Invariants
 from gateway.ports.reconciling import Rechecks, Reconciliations
 from gateway.ports.taxpayers import Taxpayers
 from gateway.ports.verifying import Verifier
@@ -82,6 +83,7 @@ class Ports:
     endpoints: Endpoints
     feed: Feed
     notices: Notices
+    invariants: Invariants
     addresses: Addresses
     sender: Sender
     webhook_secrets: WebhookSecrets

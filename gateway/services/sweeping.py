@@ -23,6 +23,10 @@ SEAL_EVERY: Final = 3
 """Sweeps between two seals: what is lost before its seal cannot be missed, and each seal costs a commit."""
 TELL_EVERY: Final = 30
 """Sweeps between two looks for e-way bills that end soon: half a minute matters little of eight hours."""
+INVARIANTS_EVERY: Final = 300
+"""Sweeps between two looks at whether what always holds still does."""
+INVARIANTS_NEWEST: Final = 1000
+"""Rows of each kind that these look at: about a second's work, well within the leader's lease."""
 REAP_EVERY: Final = 60
 """Sweeps between two rounds of what is not urgent."""
 

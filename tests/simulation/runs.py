@@ -85,7 +85,14 @@ def judged(driver: Driver, play: Callable[[], None]) -> tuple[list[Violation], C
             violations = [Violation("exception", "", traceback.format_exc())]
     violations += [Violation("error logged", "", error) for error in errors]
     checker = Checker(driver.world, driver.plan)
-    return [*violations, *checker.violations()], checker
+    return [*violations, *checker.violations(), *_broken(driver)], checker
+
+
+def _broken(driver: Driver) -> Iterator[Violation]:
+    """What `mohar invariants` would tell of that world."""
+    world = driver.world
+    for found in world.process("operator").ports.invariants.check(newest=None, at=world.clock.now()):
+        yield from (Violation(f"invariant {found.name}", each.subject, each.text) for each in found.examples)
 
 
 @contextmanager
