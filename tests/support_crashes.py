@@ -68,12 +68,12 @@ class Reaper:
 
     def _on_the_wire(self, serve: Callable[[Request], Reply]) -> Callable[[Request], Reply]:
         def handle(request: Request) -> Reply:
-            target = portal._target(request)
-            if target is None:  # a page of the sandbox
+            service = portal.service_of(request)
+            if service is None:  # a page of the sandbox
                 return serve(request)
-            self._reach(f"{target.operation}/wire:before")
+            self._reach(f"{service}/wire:before")
             reply = serve(request)
-            self._reach(f"{target.operation}/wire:after")
+            self._reach(f"{service}/wire:after")
             return reply
 
         return handle

@@ -291,6 +291,12 @@ class Sandbox:
                 landing.entry.code = "ok"
 
 
+def service_of(request: Request) -> str | None:
+    """The name of the call that a request makes, of either system, as the call log has it; None for a page."""
+    target = _target(request)
+    return None if target is None else target.service
+
+
 def _target(request: Request) -> _Target | None:
     for method, path, service in _ROUTES:
         match = path.fullmatch(request.path) if method == request.method else None

@@ -152,5 +152,4 @@ class Line(httpx.BaseTransport):
 def _service(request: httpx.Request) -> str:
     """The portal's name of a call."""
     asked = Request.of(request.method, request.url.path, query="", headers=(), body=request.read())
-    target = portal._target(asked)
-    return "page" if target is None else target.operation
+    return portal.service_of(asked) or "page"
