@@ -24,13 +24,19 @@ from gateway.domain.calendar import indian_date, write_portal_date
 
 TEMPLATE = Path(__file__).parent.parent / "tests" / "documents" / "with_ewb.json"
 
+GENEROUS = {
+    "client_requests_per_minute": "1000000",
+    "client_reads_per_minute": "1000000",
+    "client_burst": "100000",
+    "client_in_flight_max": "1000",
+}
+"""Limits of a client that no measurement meets."""
+
 
 @contextmanager
 def stack(**settings: str) -> Iterator[Stack]:
     """All processes, in a folder that is gone afterwards."""
-    settings = {"client_requests_per_minute": "1000000", "client_reads_per_minute": "1000000"} | settings
-    settings = {"client_burst": "100000", "client_in_flight_max": "1000"} | settings
-    extra = {f"MOHAR_{name.upper()}": value for name, value in settings.items()}
+    extra = {f"MOHAR_{name.upper()}": value for name, value in (GENEROUS | settings).items()}
     with tempfile.TemporaryDirectory(prefix="mohar-bench-") as folder, Stack(Path(folder), extra=extra) as running:
         yield running
 

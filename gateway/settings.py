@@ -83,7 +83,12 @@ class Settings(BaseSettings):
     lane_direct_calls_max: int = Field(
         8, ge=1, description="Direct calls of one seller under way at once. More would starve other sellers' callers."
     )
-    lane_bulk_calls_max: int = Field(8, ge=1, description="Queued calls of one seller under way at once.")
+    lane_bulk_calls_max: int = Field(
+        16,
+        ge=1,
+        description="Queued calls of one seller under way at once. "
+        "Fewer than its calls a second times the seconds of one waste its limit.",
+    )
     lane_webhook_calls_max: int = Field(
         2, ge=1, description="Webhooks under way to one endpoint at once; to one that is new, slow or failing, one."
     )
