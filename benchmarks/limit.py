@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import _obvious
@@ -110,7 +111,7 @@ def _alone(running: _stack.Stack, urls: list[str], sellers: list[Seller]) -> dic
     direct = []
     for index, seller in enumerate(sellers):
         _post(urls[index % 2], seller, "ONE", queued=True)
-        _stack.wait_until(lambda seller=seller: _settled(running, [seller]) != {}, seconds=60)  # type: ignore[misc]
+        _stack.wait_until(partial(_has_settled, running, seller), seconds=60)
         direct.append(_post(urls[index % 2], seller, "TWO", queued=False)[1])
     queued = _settled(running, sellers, number="ONE").values()
     return {"queued": _stack.quantile(list(queued), 0.5), "direct": _stack.quantile(direct, 0.5)}
@@ -268,6 +269,10 @@ def _http() -> httpx.Client:
         _local.http = httpx.Client(timeout=60, trust_env=False)
     http: httpx.Client = _local.http
     return http
+
+
+def _has_settled(running: _stack.Stack, seller: Seller) -> bool:
+    return _settled(running, [seller]) != {}
 
 
 def _settled(running: _stack.Stack, sellers: list[Seller], *, number: str = "ONE") -> dict[str, float]:
