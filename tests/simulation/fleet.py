@@ -28,7 +28,7 @@ from gateway.limits.memory import MemoryLimiter
 from gateway.ports import Caller, Seller
 from gateway.sandbox import in_process
 from gateway.sandbox.portal import Sandbox
-from gateway.services import access, execution, limits, submission, sweeping
+from gateway.services import access, cancellation, execution, limits, submission, sweeping
 from gateway.services.admission import Asked
 from gateway.services.principal import ALL_SCOPES, Principal
 from gateway.services.submission import Terms
@@ -43,6 +43,8 @@ DIRECT_THREADS: Final = 36
 BULK_THREADS: Final = 72
 """Those of three worker processes with the settings as they come."""
 TEMPLATE: Final = Path(__file__).parent.parent / "documents" / "with_ewb.json"
+QUIET: Final = timedelta(hours=2)
+"""Before the threads start, so that the buckets are full."""
 _NAP_SECONDS: Final = 0.01
 
 
@@ -134,14 +136,31 @@ class Fleet:
         """Start the threads. The buckets are full, as after a quiet night."""
         for gstin in self.sellers:
             self.limiter.take(self.allowance(gstin), Caller(account="gsp", gstin=gstin, direct=True))
-        self.time.sleep(timedelta(hours=2).total_seconds())
+        self.time.sleep(QUIET.total_seconds())
         for direct, threads in ((True, DIRECT_THREADS), (False, BULK_THREADS)):
             for _ in range(threads):
                 self.time.start(lambda direct=direct: self._work(direct=direct))  # type: ignore[misc]  # binds the loop's value
         self.time.start(self._sweep)
 
-    def queue(self, gstin: str, documents: int, *, within: timedelta | None = None, told: bool = False) -> list[str]:
-        """Queue documents of a seller; `within` is what is left of their legal time, `told` asks each for its turn."""
+    def register(self, gstin: str, documents: int, *, ago: timedelta) -> list[str]:
+        """Register documents without e-way bills, so long before `open` is done; their IRNs."""
+        ids = self.queue(gstin, documents, bills=False)
+        while not self.settled.keys() >= set(ids):
+            self._drain(Lane(Environment.TEST, gstin), direct=False)
+            self.time.sleep(1)
+        self.time.sleep((ago - QUIET).total_seconds())
+        return [found.irn for id in ids if (found := self.ports.intake.get(id)) is not None and found.irn is not None]
+
+    def cancel(self, gstin: str, irn: str) -> str:
+        """Queue the cancellation of a document; its id. Raises what the service raises."""
+        body = {"reason": "other", "remarks": "taken back"}
+        asked = self._asked(f"/irn/{irn}/cancel", canonical.write(body).encode(), direct=False)
+        stored = cancellation.cancel(irn, asked, self._principal(gstin), ports=self.ports).operation
+        self.accepted[stored.id] = self.time.now()
+        return stored.id
+
+    def queue(self, gstin: str, documents: int, *, within: timedelta | None = None, bills: bool = True) -> list[str]:
+        """Queue documents of a seller; `within` is what is left of their legal time, `bills` whether they have one."""
         ids = []
         for _ in range(documents):
             self.time.sleep(0.001)
@@ -153,7 +172,7 @@ class Fleet:
                 gstin=gstin,
                 org_id=self.lab.org_id,
                 client_id=self.lab.clients[0],
-                payload=document(gstin, number),
+                payload=document(gstin, number, bill=bills),
                 doc_date=indian_date(START),
                 deadline_at=None if within is None else now + within,
             )
@@ -161,9 +180,6 @@ class Fleet:
             self.accepted[stored.id] = now
             ids.append(stored.id)
         self.bell.ring(Lane(Environment.TEST, gstin), direct=False)
-        if told:
-            for id in ids:
-                self.tell(id)
         return ids
 
     def tell(self, id: str) -> None:
@@ -176,27 +192,9 @@ class Fleet:
     def call(self, gstin: str) -> float:
         """A direct call; how long its caller waits for the outcome, in seconds. Raises what submission raises."""
         began, number = self.time.now(), f"D/{next(self._numbers)}"
-        raw = document(gstin, number)
-        asked = Asked(
-            id=self._ids.new("req_"),
-            operation_id=self._ids.new(OPERATION_PREFIX),
-            method="POST",
-            path="/irn",
-            body=raw,
-            document=strict_json.read(raw),
-            key=None,
-            direct=True,
-            patience_seconds=2.0,
-        )
-        caller = Principal(
-            client_id=self.lab.clients[0],
-            org_id=self.lab.org_id,
-            environment=Environment.TEST,
-            gstin=gstin,
-            scopes=frozenset(ALL_SCOPES),
-            respond_async=False,
-        )
-        stored = submission.submit(asked, caller, terms=Terms(submission.INVOICES), ports=self.ports).operation
+        asked = self._asked("/irn", document(gstin, number), direct=True)
+        terms = Terms(submission.INVOICES)
+        stored = submission.submit(asked, self._principal(gstin), terms=terms, ports=self.ports).operation
         while stored.id not in self.settled:
             self.time.sleep(_NAP_SECONDS)
         return (self.settled[stored.id] - began).total_seconds()
@@ -229,17 +227,42 @@ class Fleet:
             Call(datetime.fromisoformat(note["at"]), note["gstin"], note["operation"], note["code"]) for note in notes
         ]
 
+    def _asked(self, path: str, body: bytes, *, direct: bool) -> Asked:
+        return Asked(
+            id=self._ids.new("req_"),
+            operation_id=self._ids.new(OPERATION_PREFIX),
+            method="POST",
+            path=path,
+            body=body,
+            document=strict_json.read(body),
+            key=None,
+            direct=direct,
+            patience_seconds=2.0,
+        )
+
+    def _principal(self, gstin: str) -> Principal:
+        return Principal(
+            client_id=self.lab.clients[0],
+            org_id=self.lab.org_id,
+            environment=Environment.TEST,
+            gstin=gstin,
+            scopes=frozenset(ALL_SCOPES),
+            respond_async=False,
+        )
+
     def _work(self, *, direct: bool) -> None:
         while True:
-            lane = self.bell.job(direct=direct)
-            execution.drain(
-                lane,
-                direct=direct,
-                ports=self.ports,
-                policy=self.wiring.drain_policy,
-                gate=Alone(),
-                stopping=lambda: False,
-            )
+            self._drain(self.bell.job(direct=direct), direct=direct)
+
+    def _drain(self, lane: Lane, *, direct: bool) -> None:
+        execution.drain(
+            lane,
+            direct=direct,
+            ports=self.ports,
+            policy=self.wiring.drain_policy,
+            gate=Alone(),
+            stopping=lambda: False,
+        )
 
     def _sweep(self) -> None:
         for number in count(1):
@@ -252,13 +275,21 @@ class Fleet:
 
 
 @contextmanager
-def fleet(lab: Lab, *, sellers: int, gstin_limit: Limit, account_limit: Limit) -> Iterator[Fleet]:
-    """A fleet with so many sellers, ready to go."""
+def fleet(
+    lab: Lab,
+    *,
+    sellers: int,
+    gstin_limit: Limit,
+    account_limit: Limit,
+    before: Callable[[Fleet], object] = lambda _: None,
+) -> Iterator[Fleet]:
+    """A fleet with so many sellers, ready to go. `before` is done before its threads start."""
     names = [f"29AAAPL{number:04}C1Z5" for number in range(sellers)]
     with lab.copy() as folder:
         made = Fleet(lab, folder, sellers=names, gstin_limit=gstin_limit, account_limit=account_limit)
-        made.open()
         try:
+            before(made)
+            made.open()
             yield made
         finally:
             made.wiring.close()
@@ -275,12 +306,14 @@ def violations(calls: Iterable[datetime], limit: Limit, *, slack: timedelta = ti
     return wrong
 
 
-def document(gstin: str, number: str) -> bytes:
-    """A goods invoice with two lines and an e-way bill part, dated on the day of the play."""
+def document(gstin: str, number: str, *, bill: bool = True) -> bytes:
+    """A goods invoice with two lines and perhaps an e-way bill part, dated on the day of the play."""
     content = strict_json.read(_template())
     content["SellerDtls"]["Gstin"] = gstin
     content["DocDtls"] |= {"No": number, "Dt": write_portal_date(indian_date(START))}
     content["EwbDtls"].pop("TransDocDt", None)
+    if not bill:
+        del content["EwbDtls"]
     return canonical.write(content).encode()
 
 

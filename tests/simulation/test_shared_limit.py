@@ -11,11 +11,13 @@ from statistics import fmean
 
 import pytest
 
+from gateway.domain.operations import Status
 from gateway.domain.token_bucket import Limit
 from tests.simulation.fleet import Call, Fleet, fleet, violations
 from tests.simulation.lab import Lab
 
 MINUTE = 60
+CANCEL_WINDOW = timedelta(hours=24)
 GSTIN = Limit(calls=60, seconds=MINUTE, burst=6)
 ACCOUNT = Limit(calls=300, seconds=MINUTE, burst=30)
 WIDE = Limit(calls=30_000, seconds=MINUTE, burst=500)
@@ -135,6 +137,31 @@ def deadlines(lab: Lab, *, behind: int, urgent: int, within: timedelta) -> None:
         check_law(played, GSTIN, WIDE)
 
 
+def cancels(lab: Lab, *, behind: int, urgent: int, left: timedelta, seconds: float) -> None:
+    """Documents whose window of 24 hours is about to close are cancelled before a backlog that came first."""
+    irns: list[str] = []
+
+    def register(made: Fleet) -> None:
+        irns.extend(made.register(made.sellers[0], urgent, ago=CANCEL_WINDOW - left))
+
+    with fleet(lab, sellers=1, gstin_limit=GSTIN, account_limit=WIDE, before=register) as played:
+        (gstin,) = played.sellers
+        played.queue(gstin, behind)
+        ids: list[str] = []
+
+        def come() -> None:
+            played.time.sleep(3)
+            ids.extend(played.cancel(gstin, irn) for irn in irns)
+
+        played.time.start(come)
+        played.play(seconds_max=seconds)
+        settled = [played.ports.intake.get(id) for id in ids]
+        assert [found.status for found in settled if found is not None] == [Status.SUCCEEDED] * urgent
+        calls = check_law(played, GSTIN, WIDE)
+        assert sum(call.operation == "cancel" and call.code == "ok" for call in calls) == urgent
+        assert sum(call.operation == "generate" for call in calls) - urgent < behind, "nothing was in their way"
+
+
 def restart(lab: Lab, *, seconds: int) -> None:
     """The limiter forgets everything in the middle: no violation beyond one burst, and work goes on within 5 s."""
     with fleet(lab, sellers=6, gstin_limit=GSTIN, account_limit=ACCOUNT) as played:
@@ -178,6 +205,11 @@ def test_the_nearest_deadline_goes_first(lab: Lab) -> None:
     deadlines(lab, behind=60, urgent=5, within=timedelta(seconds=20))
 
 
+def test_a_closing_window_goes_first(lab: Lab) -> None:
+    """Four cancellations behind 40 documents; of the three minutes that are left the last two are too late to begin."""
+    cancels(lab, behind=40, urgent=4, left=timedelta(minutes=3), seconds=15)
+
+
 def test_a_limiter_that_forgets_costs_a_moment(lab: Lab) -> None:
     """Its buckets start empty."""
     restart(lab, seconds=24)
@@ -203,5 +235,5 @@ def test_a_hundred_sellers_with_a_hundred_each(lab: Lab) -> None:
 
 @pytest.mark.soak
 def test_ten_minutes_left_behind_five_thousand(lab: Lab) -> None:
-    """Fifty with 10 minutes of legal time left, behind 5,000 of the same seller."""
-    deadlines(lab, behind=5000, urgent=50, within=timedelta(minutes=10))
+    """Fifty cancellations with 10 minutes of their window left, behind 5,000 documents of the same seller."""
+    cancels(lab, behind=5000, urgent=50, left=timedelta(minutes=10), seconds=600)
