@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from gateway.api import asking, contract, presenting, state
@@ -14,6 +14,9 @@ from gateway.services import ewaybills, road
 from gateway.services.principal import Scope
 
 router = APIRouter()
+
+CONSOLIDATED: Final = "consolidated"
+"""What stands where a number does in `POST /ewb/consolidated`."""
 
 _CHANGES: Final[dict[str, Any]] = {
     "scope": Scope.EWB_WRITE,
@@ -45,6 +48,8 @@ async def make_eway_bill(request: Request, principal: MayMove) -> Response:
 )
 async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Response:
     """An e-way bill and what was done to it; asked of the portal with `refresh=true`, or where the gateway has none."""
+    if number == CONSOLIDATED:  # a call of its own, which takes other methods
+        raise HTTPException(405)
     here = state.of(request)
     refresh = request.query_params.get("refresh", "") == "true"
     found = await here.ask(road.find, number, principal, refresh=refresh, ports=here.ports)

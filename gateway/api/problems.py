@@ -168,7 +168,8 @@ def _methods_at(request: Request) -> str:
     """What the path takes, by all of its routes: the framework names those of the first one alone."""
     routes = (route for route in request.app.routes if isinstance(route, Route))
     here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    methods = {method for route in here for method in route.methods or ()}
+    named = [route for route in here if route.path == request.scope["path"]]  # /ewb/consolidated is no /ewb/{number}
+    methods = {method for route in named or here for method in route.methods or ()}
     if "GET" in methods:
         methods.add("HEAD")
     return ", ".join(sorted(methods))

@@ -35,7 +35,9 @@ _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
         refuses=(413, 415, 503),
     ),
 )
-async def validate_document(request: Request, principal: MayRead, as_of: str = "", allow: str = "") -> Response:
+async def validate_document(
+    request: Request, principal: MayRead, as_of: str | None = None, allow: str = ""
+) -> Response:
     """Every fault and warning of an INV-01 document by the rules of a day. Nothing is sent or kept."""
     here = state.of(request)
     on, codes = _day(as_of), allowed(allow)
@@ -52,8 +54,8 @@ async def validate_document(request: Request, principal: MayRead, as_of: str = "
     return presenting.respond((await here.weigh(raw, look)).as_json())
 
 
-def _day(text: str) -> date | None:
-    if not text:
+def _day(text: str | None) -> date | None:
+    if text is None:
         return None
     with contextlib.suppress(ValueError):
         if _ISO_DATE.fullmatch(text):

@@ -191,6 +191,8 @@ def _addresses() -> Iterator[Case]:
         yield _at("query", f"POST {path}", 400, code, path=path, body=GOOD)
     for allow in ("a%00", "a" * 41, "%F0%9F%92%A3", "a b", ",".join(f"A{n}" for n in range(21)), "A;B", "\u0410"):
         yield _at("allow", allow, 400, "allow-malformed", path=f"/irn?allow={allow}", body=GOOD)
+    for day in ("", "today", "31/12/2026", "2026-02-30", "2026-1-1", "2026-W46-2", "20261231", "\u0662026-01-01"):
+        yield _at("as_of", day, 400, "date-malformed", path=f"/validate?as_of={day}", body=GOOD)
     for irn in IRNS:
         yield _at("irn", irn, 400, "irn-malformed", method="GET", path=f"/irn/{irn}", headers=())
 

@@ -21,6 +21,8 @@ from gateway.services.principal import Scope
 
 TESTS = Path(__file__).parents[1]
 SEED = 20261120
+SUICIDAL = ("revoke_client", "withdraw_grant", "put_grant")
+"""Operations by which the caller, whose id a list tells, can take away what it may: tried last, so that the rest is."""
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,23 @@ def token(stack: Stack) -> str:
     return granted
 
 
+def described(stack: Stack, folder: Path) -> Path:
+    """The description as it is served, but for API keys: one that is invented beside the token makes two proofs."""
+    document = httpx.get(f"{stack.base_url}/openapi.json").json()
+    for calls in document["paths"].values():
+        for call in calls.values():
+            call["security"] = [way for way in call["security"] if "api_key" not in way]
+    path = folder / "openapi.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
 def tried(stack: Stack, folder: Path, *options: str) -> dict[str, Any]:
     """The report of a run that found nothing. What it found fails the test, with how to do it again."""
     report = folder / "report.json"
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(TESTS / "schemathesis.toml")]
-    arguments = ["run", f"{stack.base_url}/openapi.json", "--checks", "all", "--seed", str(SEED), "--no-color"]
+    where = ["run", str(described(stack, folder)), "--url", stack.base_url]
+    arguments = [*where, "--checks", "all", "--seed", str(SEED), "--no-color"]
     header = ["-H", f"Authorization: Bearer {token(stack)}", "--continue-on-failure", "--generation-database", "none"]
     done = subprocess.run(  # noqa: S603  our own interpreter
         [*command, *arguments, *header, "--report-json-path", str(report), *options],
@@ -73,4 +87,6 @@ def test_the_api_is_as_it_is_described(stack: Stack, tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_the_api_is_as_it_is_described_at_length(stack: Stack, tmp_path: Path) -> None:
     """Every boundary of every parameter, and hundreds of inventions for every operation: no check fails."""
-    tried(stack, tmp_path, "--phases", "examples,coverage,fuzzing", "-n", "30")
+    for kind in ("--exclude-operation-id", "--include-operation-id"):
+        named = [word for id in SUICIDAL for word in (kind, id)]
+        tried(stack, tmp_path, "--phases", "examples,coverage,fuzzing", "-n", "30", *named)
