@@ -21,9 +21,10 @@ from gateway.domain.operations import RELEASES_NUMBER, TERMINAL, Kind, Status
 from gateway.domain.outcomes import Certainty
 from gateway.domain.settlement import Event
 from gateway.storage import blobs
-from gateway.storage.tables import attempts, audit, documents, events, eway_bills, operations
+from gateway.storage.tables import attempts, audit, documents, events, eway_bills, operations, reconciliation_findings
 from tests.simulation.aftermath import LOOKS, SENDS, aftermath
 from tests.simulation.plan import Ask, Fate, Paper, Plan
+from tests.simulation.process import RECONCILIATION
 from tests.simulation.violations import Violation
 from tests.simulation.world import VISITOR, Sent, World
 
@@ -31,6 +32,7 @@ _LAW = dict(TRANSITIONS)
 _OK = "ok"
 _REFUSED_HERE = frozenset({"document-number-taken", "document-number-burnt", "idempotency-key-reused"})
 _REQUESTS = frozenset(SENDS.values())
+_QUESTIONS = frozenset({"login", "get_irn", "get_by_document", "rejected_irns"})
 _SESSION_ENDED = "1005"
 _UNSYNCED = frozenset({"3028", "3029", "3074", "3075", "3076", "3077", "3078", "3079"})
 _EXPECTED = {
@@ -63,6 +65,8 @@ class Checker:
         with world.database.read() as connection:
             self.operations = {row["id"]: dict(row) for row in connection.execute(select(operations)).mappings()}
             self.documents = {row["irn"]: dict(row) for row in connection.execute(select(documents)).mappings()}
+            rows = connection.execute(select(reconciliation_findings)).mappings()
+            self.findings = [dict(row) for row in rows]
             self.attempts = _grouped(connection.execute(select(attempts).order_by(attempts.c.number)), "operation_id")
             self.audit = _grouped(connection.execute(select(audit).order_by(audit.c.position)), "subject")
             self.bills = {row["number"]: dict(row) for row in connection.execute(select(eway_bills)).mappings()}
@@ -85,7 +89,7 @@ class Checker:
             found += [*self._history(row), *self._attempts(row)]
         for irn, row in self.documents.items():
             found += self._evidence(irn, row)
-        return [*found, *aftermath(self)]
+        return [*found, *aftermath(self), *self._findings()]
 
     def _registering(self) -> list[dict[str, Any]]:
         return [row for row in self.operations.values() if row["kind"] == Kind.IRN_GENERATE]
@@ -161,6 +165,12 @@ class Checker:
 
     def _operation_of(self, call: Sent) -> str | None:
         return VISITOR if call.sender == VISITOR else self.attempt_of.get(call.sender or "", {}).get("operation_id")
+
+    def _findings(self) -> Iterator[Violation]:
+        """The reconciliation tells what another program did, and nothing that the gateway did itself."""
+        for row in self.findings:
+            if row["operation_id"] is None or self.makers.get(row["irn"]) != VISITOR:
+                yield Violation("found-falsely", row["irn"], f"{row['kind']}: {row['differences']}")
 
     def _registrations(self) -> Iterator[Violation]:
         """Each number is registered once."""
@@ -245,12 +255,13 @@ class Checker:
     def _calls(self) -> Iterator[Violation]:
         """No call without an attempt on record, and one request in each.
 
-        But for a session that had ended, and for a GSTIN that the portal had to fetch first.
+        But for a session that had ended, and for a GSTIN that the portal had to fetch first. Reconciliation only asks.
         """
         per_attempt, after_sync = Counter[str | None](), set[str | None]()
         for call in self.sent:
             sign_of_life = call.noted["operation"] == "heartbeat"  # asked of a route that is down, for no document
-            if call.sender != VISITOR and call.sender not in self.attempt_of and not sign_of_life:
+            asks = call.sender == RECONCILIATION and call.service in _QUESTIONS
+            if call.sender != VISITOR and call.sender not in self.attempt_of and not sign_of_life and not asks:
                 yield Violation("call-without-attempt", str(call.sender), str(call.noted))
             if call.service in _REQUESTS and call.sender != VISITOR and call.code != _SESSION_ENDED:
                 per_attempt[call.sender] += 1

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, func, select
 
 from gateway.domain import canonical
+from gateway.domain.lanes import AnyLane
 from gateway.domain.lifecycle import ForbiddenTransitionError
-from gateway.domain.operations import TERMINAL, Lane, Status
+from gateway.domain.operations import TERMINAL, Status
 from gateway.domain.settlement import Event
 from gateway.errors import MoharError, Throttled, Unavailable
 from gateway.ports import Received, Upkeep
@@ -93,7 +94,7 @@ class Driver:
         self._todo.pop(0)[2]()
         return True
 
-    def drain(self, lane: Lane, *, direct: bool) -> None:
+    def drain(self, lane: AnyLane, *, direct: bool) -> None:
         """Answer a doorbell in some worker."""
         self.world.process(f"worker-{self.rng.randrange(WORKERS)}").drain(lane, direct=direct)
 

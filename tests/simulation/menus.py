@@ -58,6 +58,7 @@ SERVICES: dict[str, Sequence[Variant]] = {
     "get_by_document": (*ANY_CALL, *WITH_SESSION),
     "get_irn": (*ANY_CALL, *WITH_SESSION),
     "generate": (*ANY_CALL, *WITH_SESSION, *REGISTERING),
+    "rejected_irns": ANY_CALL,
 }
 AFTERWARDS: dict[str, Sequence[Variant]] = {
     "cancel": (*ANY_CALL, *CHANGING),

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Lane
+from gateway.domain.reconciling import ReconcileLane
 from gateway.ports import Attempt, Work
 from gateway.sandbox import in_process, portal
 from gateway.sandbox.wire import Request
-from gateway.services import execution
+from gateway.services import execution, reconciling
 from gateway.wiring import Outside, Wiring
-from tests.simulation.perils import GUARDED, AtTheGateError, Guarded, SimulatedCrash, ThreadsGate
+from tests.simulation.perils import GUARDED, RECONCILING, AtTheGateError, Guarded, SimulatedCrash, ThreadsGate
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TICK_SECONDS_MAX = 0.05
 """What passes between two boundaries."""
+RECONCILIATION = "reconciliation"
+"""Stands for the attempt where a run asks, which makes none."""
 _TERMINATED = 0.03
 """The probability that a process has been told to stop, each time that it asks."""
 
@@ -75,9 +79,14 @@ class Process:
         finally:
             self.attempt = attempt
 
-    def drain(self, lane: Lane, *, direct: bool) -> None:
+    def drain(self, lane: AnyLane, *, direct: bool) -> None:
         """Answer a doorbell, and work off what is due as far as it comes."""
         with self.living():
+            if isinstance(lane, ReconcileLane):
+                self.attempt = RECONCILIATION
+                self._reconcile(lane)
+                return
+            assert isinstance(lane, Lane)
             execution.drain(
                 lane,
                 direct=direct,
@@ -87,8 +96,15 @@ class Process:
                 stopping=lambda: self.world.rng.random() < _TERMINATED,
             )
 
+    def _reconcile(self, lane: ReconcileLane) -> None:
+        self.ports.bell.answered(lane, direct=False)
+        if self.world.reconciles:
+            stopping = lambda: self.world.rng.random() < _TERMINATED  # noqa: E731  asked again and again
+            reconciling.drain(lane, ports=self.ports, policy=self.policy, stopping=stopping)
+
     def _guarded(self, ports: Any) -> Any:
-        guarded: dict[str, Any] = {name: Guarded(getattr(ports, name), name, self) for name in GUARDED}
+        names = GUARDED | (RECONCILING if self.world.reconciles else {})
+        guarded: dict[str, Any] = {name: Guarded(getattr(ports, name), name, self) for name in names}
         guarded["work"] = Guarded(_Noting(ports.work, self), "work", self)
         ports.portals._routebook = ports.portals._sessions._routebook = guarded["routebook"]
         return replace(ports, **guarded)

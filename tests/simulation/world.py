@@ -57,6 +57,7 @@ class World:
         self.lab = lab
         self.clock = clock
         self.rng = seeded(seed)
+        self.reconciles = False
         self.ids = SeededIds(seed + _IDS_APART)
         self.peril: Peril = Peace()
         self.meanwhile: Callable[[], None] = lambda: None
