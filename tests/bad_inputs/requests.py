@@ -63,7 +63,7 @@ QUERIES: Final[Mapping[str, Sequence[str]]] = {
         "/irn?a", "/irn?limit=1&debug=true", "/irn?\u200blimit=1", "/irn?limit%00=1", "/irn?org_id=org_1",
         "/operations?gstin=27AAACM0002B1ZI", "/operations?state=queued", "/limits?gstin=27AAACM0002B1ZI",
         f"/irn/{IRN}?refresh=true", f"/operations/{UNKNOWN}?include=secrets", "/ewb?from=2026-11-01", "/events?since=1",
-        "/gstins/29AAHCT7421P1ZM?refresh=true", "/irn?" + "&".join(f"a{number}=1" for number in range(300)),
+        "/gstins/29AAHCT7421P1ZM?sync=true", "/irn?" + "&".join(f"a{number}=1" for number in range(300)),
     ],
     "query-invalid": [
         "/irn?limit=1&limit=2", "/irn?buyer=29AABCA5312L1ZP&buyer=", "/operations?status=queued&status=held",
@@ -75,6 +75,9 @@ QUERIES: Final[Mapping[str, Sequence[str]]] = {
         "/irn?limit=0", "/irn?limit=201", "/irn?limit=-1", "/irn?limit=x", "/irn?limit=1.0", "/irn?limit=1e2",
         "/irn?limit=\u0661", "/irn?limit=%EF%BC%91", "/irn?limit=%2B1", "/operations?limit=9999999999",
         "/irn?limit=%201", "/operations?limit=null",
+    ],
+    "refresh-malformed": [
+        f"/gstins/29AAHCT7421P1ZM?refresh={text}" for text in ("", "yes", "1", "truefalse", "null", "\u0442rue")
     ],
     "cursor-invalid": [
         "/irn?cursor=x", "/irn?cursor=e30", "/irn?cursor=W10", "/irn?cursor=" + "W" * 400, "/irn?cursor=%00",
