@@ -129,6 +129,7 @@ class Sessions:
         """Log in, or wait for whoever is doing so."""
         waited_until = self._clock.monotonic() + _OTHERS_LOGIN_SECONDS_MAX
         while True:
+            account = self._as_stored(account)
             stored = self._routebook.session(account.id, system=system)
             if stored is not None and self._fresh(stored) and (stale is None or stored.generation > stale.generation):
                 return self._remember(stored, system)
@@ -141,10 +142,20 @@ class Sessions:
                 account.id, system=system, generation=generation, at=at, until=at + _LEASE
             )
             if token is not None:
-                return self._log_in(route, account, system, stored, token=token, permits=permits, keep_lease=keep_lease)
+                result = self._log_in(
+                    route, account, system, stored, token=token, permits=permits, keep_lease=keep_lease
+                )
+                if _is_refused(result) and self._as_stored(account).changed_at != account.changed_at:
+                    continue
+                return result
             if self._clock.monotonic() > waited_until:
                 return _later("Another worker is logging in.", 2)
             self._clock.sleep(_LOOK_SECONDS)
+
+    def _as_stored(self, account: PortalAccount) -> PortalAccount:
+        """The login as it is now: it may have been replaced since the caller's conversation began."""
+        stored = self._routebook.account(environment=account.environment, gstin=account.gstin, route=account.route)
+        return stored or account
 
     def _log_in(
         self,
@@ -178,7 +189,7 @@ class Sessions:
 
     def _pause(self, route: Route, account: PortalAccount, system: str, result: Outcome) -> None:
         """Keep the next login from coming too soon; one that was refused, from coming at all, until it is changed."""
-        refused = result.meaning is Meaning.HELD and result.hold_cause is HoldCause.CREDENTIALS
+        refused = _is_refused(result)
         for_good = refused and system == _OF_THE_ACCOUNT
         least = REFUSED_PAUSE_SECONDS if refused and not for_good else route.relogin_seconds_min
         seconds = max(result.retry_after_seconds or 0, least)
@@ -302,6 +313,10 @@ def refusal(answer: envelope.Failure) -> Outcome:
         return Outcome(meaning=Meaning.HELD, hold_cause=HoldCause.QUOTA, code=error.code, message=error.message)
     seconds = codes.THROTTLED_WAIT_SECONDS if verdict is Disposition.THROTTLED else None
     return Outcome(meaning=Meaning.UNREACHED, code=error.code, message=error.message, retry_after_seconds=seconds)
+
+
+def _is_refused(result: Session | Outcome) -> bool:
+    return isinstance(result, Outcome) and (result.meaning, result.hold_cause) == (Meaning.HELD, HoldCause.CREDENTIALS)
 
 
 def _later(message: str, seconds: int | None) -> Outcome:

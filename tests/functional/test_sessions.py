@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.auth.vault import MasterKeyVault
@@ -17,7 +20,7 @@ from gateway.irp.permits import Permits
 from gateway.irp.session import Sessions
 from gateway.irp.wire import Wire
 from gateway.limits.memory import MemoryLimiter
-from gateway.ports import Caller, Clock, Session
+from gateway.ports import Caller, Clock, PortalAccount, Session
 from gateway.sandbox import in_process
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
@@ -30,6 +33,7 @@ from gateway.system import SystemClock, SystemIds
 from tests import support
 
 WORKERS = 20
+LATER = support.START + timedelta(seconds=1)
 
 
 class Portal:
@@ -56,14 +60,20 @@ class Portal:
         )
         self.book.put_account(self.account, org_id=support.seller().org_id, record=support.record("aud_a"))
 
-    def worker(self, name: str = "w") -> Sessions:
+    def worker(self, name: str = "w", transport: httpx.BaseTransport | None = None) -> Sessions:
         """Another process' view of the sessions."""
-        wire = Wire(self.clock, call_seconds=30, transport=in_process.transport(self.sandbox))
+        wire = Wire(self.clock, call_seconds=30, transport=transport or in_process.transport(self.sandbox))
         return Sessions(routebook=self.book, wire=wire, clock=self.clock, ids=SystemIds(), worker=name)
 
     def current(self, sessions: Sessions) -> Session | Outcome:
         """What a worker gets when it asks for a session."""
         return sessions.current(self.route, self.account, permits=self.permits(), keep_lease=lambda: None)
+
+    def password_changed(self, password: str) -> PortalAccount:
+        """The login as the portal takes it from now on."""
+        body = json.dumps({"passwords": {self.account.gstin: password}}).encode()
+        assert self.sandbox.handle(Request.of("POST", "/_control", body=body)).status == 200
+        return replace(self.account, password=password)
 
     def permits(self) -> Permits:
         """Permits without a limit."""
@@ -142,6 +152,37 @@ def test_a_wrong_password_is_tried_once(portal: Portal) -> None:
     stored = portal.book.account(environment=wrong.environment, gstin=wrong.gstin, route=wrong.route)
     assert stored is not None
     assert stored.refused_code == refused.code
+
+
+def test_who_began_before_a_password_was_replaced_uses_the_new_one(portal: Portal) -> None:
+    """A conversation that read the login before it was changed does not try the old one when its session ends."""
+    stale = _session(portal.current(portal.worker()))
+    began_with, new = portal.account, portal.password_changed("another")
+    portal.book.put_account(new, org_id=support.seller().org_id, record=support.record("aud_b", at=LATER))
+    found = portal.worker().replace(portal.route, began_with, stale, permits=portal.permits(), keep_lease=lambda: None)
+    assert _session(found).generation == stale.generation + 1
+    assert portal.logins() == 2
+
+
+def test_a_password_that_is_replaced_while_it_is_being_refused_holds_nothing(portal: Portal) -> None:
+    """The refusal is of a login that is no longer ours: it is tried anew with the one that is, and nothing waits."""
+    stale = _session(portal.current(portal.worker()))
+    new = portal.password_changed("another")
+    answered = in_process.transport(portal.sandbox).handle_request
+
+    def replaced_meanwhile(request: httpx.Request) -> httpx.Response:
+        reply = answered(request)
+        if portal.logins() == 2:
+            portal.book.put_account(new, org_id=support.seller().org_id, record=support.record("aud_b", at=LATER))
+        return reply
+
+    worker = portal.worker(transport=httpx.MockTransport(replaced_meanwhile))
+    found = worker.replace(portal.route, portal.account, stale, permits=portal.permits(), keep_lease=lambda: None)
+    assert _session(found).generation == stale.generation + 1
+    stored = portal.book.account(environment=new.environment, gstin=new.gstin, route=new.route)
+    assert portal.logins() == 3
+    assert stored is not None
+    assert stored.refused_code is None
 
 
 def test_a_pause_holds_for_all_processes(portal: Portal) -> None:
