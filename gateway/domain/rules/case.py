@@ -36,6 +36,8 @@ RETAIL_PRICE_FROM: Final = date(2026, 2, 1)
 _UNTAXED: Final = frozenset({"EXPWOP", "SEZWOP"})
 _TAX_APART: Final = frozenset({"EXPWP", "EXPWOP", "SEZWOP"})
 _YES: Final = "Y"
+_TRANSPORT: Final = frozenset({"TransMode", "VehNo", "TransDocNo", "TransId"})
+"""Without any of these the portal makes no e-way bill (NIC, error 4019)."""
 
 
 class Subject(Protocol):
@@ -145,6 +147,16 @@ class Case:
         if not self.asks_for_ewb or self.doc_type in NOTES or self.services_only:
             return None
         return part(self.document.get("EwbDtls"))
+
+    @cached_property
+    def names_transport(self) -> bool:
+        """Whether an e-way bill is asked for in earnest: many programs send a bare distance with every document."""
+        return not _TRANSPORT.isdisjoint(part(self.document.get("EwbDtls")))
+
+    @cached_property
+    def carriage(self) -> Mapping[str, Any]:
+        """EwbDtls of a document that can have an e-way bill and says how its goods are carried; else empty."""
+        return self.ewb if self.ewb is not None and self.names_transport else part(None)
 
     @cached_property
     def supply(self) -> str | None:

@@ -21,7 +21,7 @@ _OVERSIZED: Final = "O"
 
 def on_a_note(_: Case, case: Case) -> bool:
     """An e-way bill for a credit or debit note."""
-    return case.asks_for_ewb and case.doc_type in NOTES
+    return case.asks_for_ewb and case.doc_type in NOTES and case.names_transport
 
 
 def without_goods(_: Case, case: Case) -> bool:
@@ -31,12 +31,12 @@ def without_goods(_: Case, case: Case) -> bool:
 
 def nobody_transports(_: Case, case: Case) -> bool:
     """Neither a mode nor a vehicle nor a document nor a transporter."""
-    return case.ewb is not None and not _has(case, "TransMode", "VehNo", "TransDocNo", "TransId")
+    return case.asks_for_ewb and not case.names_transport and not without_goods(case, case)
 
 
 def mode_is_missing(_: Case, case: Case) -> bool:
     """A vehicle or a transport document without a mode."""
-    return case.ewb is not None and "TransMode" not in case.ewb and _has(case, "VehNo", "TransDocNo")
+    return "TransMode" not in case.carriage and _has(case, "VehNo", "TransDocNo")
 
 
 def road_without_vehicle(_: Case, case: Case) -> bool:
@@ -66,40 +66,40 @@ def ship_without_either(_: Case, case: Case) -> bool:
 
 def ship_as_regular(_: Case, case: Case) -> bool:
     """By ship, in a regular vehicle."""
-    return _mode(case) == SHIP and (case.ewb or {}).get("VehType") == _REGULAR
+    return _mode(case) == SHIP and case.carriage.get("VehType") == _REGULAR
 
 
 def oversized_by_rail_or_air(_: Case, case: Case) -> bool:
     """Over-dimensional cargo by rail or air."""
-    return _mode(case) in (RAIL, AIR) and (case.ewb or {}).get("VehType") == _OVERSIZED
+    return _mode(case) in (RAIL, AIR) and case.carriage.get("VehType") == _OVERSIZED
 
 
 def transport_is_in_the_future(_: Case, case: Case) -> bool:
     """The transport document is dated after today."""
-    on = day((case.ewb or {}).get("TransDocDt"))
+    on = day(case.carriage.get("TransDocDt"))
     return on is not None and on > case.context.on
 
 
 def transport_is_before_the_document(_: Case, case: Case) -> bool:
     """The transport document is older than the invoice."""
-    on = day((case.ewb or {}).get("TransDocDt"))
+    on = day(case.carriage.get("TransDocDt"))
     return on is not None and case.doc_date is not None and on < case.doc_date
 
 
 def transporter_is_mistyped(_: Case, case: Case) -> bool:
     """The transporter's id has a wrong last character, and the route minds."""
-    transporter = text((case.ewb or {}).get("TransId"))
+    transporter = text(case.carriage.get("TransId"))
     if transporter is None or not case.context.route_enforces_check_digit:
         return False
     return is_gstin(transporter) and not gstin_check_digit_holds(transporter)
 
 
 def _has(case: Case, *names: str) -> bool:
-    return not (case.ewb or {}).keys().isdisjoint(names)
+    return not case.carriage.keys().isdisjoint(names)
 
 
 def _mode(case: Case) -> str | None:
-    return text((case.ewb or {}).get("TransMode"))
+    return text(case.carriage.get("TransMode"))
 
 
 RULES: Final = (
@@ -132,7 +132,7 @@ RULES: Final = (
         nobody_transports,
         portal_code="4019",
         severity=Severity.WARNING,
-        source="NIC, errors 4019 and 4027; recorded requests carry a bare distance and are registered",
+        source="NIC, errors 4019 and 4027; recorded requests carry a bare distance and are registered, with EWBERR",
         fix=without_ewb,
     ),
     eway_bill_row(
@@ -226,9 +226,11 @@ RULES: Final = (
     eway_bill_row(
         "18",
         "EwbDtls/TransId",
-        "The transporter's id is none: its last character does not fit the others.",
-        "Correct the typing error; ask the transporter for its GSTIN or enrolment number.",
+        "The last character of the transporter's id does not fit the others, as in a typing error.",
+        "Check it with the transporter; it is sent as it is, because some enrolment numbers were given like that.",
         transporter_is_mistyped,
         portal_code="4018",
+        severity=Severity.WARNING,
+        source="NIC, error 4018; 29AAFCA7488L1Z0 is known to ERPs as a valid id with such a character",
     ),
 )

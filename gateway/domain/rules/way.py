@@ -25,13 +25,13 @@ def no_distance_within_a_pin(_: Case, case: Case) -> bool:
 
 def too_far_within_a_pin(_: Case, case: Case) -> bool:
     """Further than a PIN code is wide."""
-    distance = amount((case.ewb or {}).get("Distance"))
+    distance = amount(case.carriage.get("Distance"))
     return distance is not None and SAME_PIN_KM_MAX < distance <= DISTANCE_KM_MAX and _within_a_pin(case)
 
 
 def too_far(_: Case, case: Case) -> bool:
     """Further than the portal takes."""
-    distance = amount((case.ewb or {}).get("Distance"))
+    distance = amount(case.carriage.get("Distance"))
     return distance is not None and distance > DISTANCE_KM_MAX
 
 
@@ -42,7 +42,8 @@ def no_distance_abroad(_: Case, case: Case) -> bool:
 
 def document_is_too_old(_: Case, case: Case) -> bool:
     """The document is older than 180 days."""
-    return case.ewb is not None and case.doc_date is not None and case.context.on - case.doc_date > DOCUMENT_AGE_MAX
+    is_old = case.doc_date is not None and case.context.on - case.doc_date > DOCUMENT_AGE_MAX
+    return is_old and bool(case.carriage)
 
 
 def export_without_a_port(_: Case, case: Case) -> bool:
@@ -52,7 +53,7 @@ def export_without_a_port(_: Case, case: Case) -> bool:
 
 def delivery_abroad(_: Case, case: Case) -> bool:
     """Within the country, the way ends at a state."""
-    return case.ewb is not None and case.ship.state == ABROAD
+    return bool(case.carriage) and case.ship.state == ABROAD
 
 
 def delivery_without_pin(_: Case, case: Case) -> bool:
@@ -62,7 +63,7 @@ def delivery_without_pin(_: Case, case: Case) -> bool:
 
 def dispatch_abroad(_: Case, case: Case) -> bool:
     """Within the country, the way begins in a state."""
-    return case.ewb is not None and case.dispatch.state == ABROAD
+    return bool(case.carriage) and case.dispatch.state == ABROAD
 
 
 def dispatch_without_pin(_: Case, case: Case) -> bool:
@@ -71,11 +72,11 @@ def dispatch_without_pin(_: Case, case: Case) -> bool:
 
 
 def _exports(case: Case) -> bool:
-    return case.ewb is not None and case.supply in EXPORTS
+    return bool(case.carriage) and case.supply in EXPORTS
 
 
 def _is_computed(case: Case) -> bool:
-    distance = amount((case.ewb or {}).get("Distance"))
+    distance = amount(case.carriage.get("Distance"))
     return distance is not None and not distance
 
 
