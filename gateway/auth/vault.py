@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,8 @@ class MasterKeyVault:
 
     `keys` maps key ids to 32-byte keys; the last one seals, all open, so that a key is changed by adding one.
     `changed` gives the keys anew where they are others than at its last call: it is asked before anything is sealed,
-    and when a value is sealed under a key that is not known, so that a running process follows a rotation.
+    and when a value is sealed under a key that is not known, so that a running process follows a rotation. A key that
+    was known stays known: a file that is just being copied has only some of them.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class MasterKeyVault:
             )
         self._random_bytes = random_bytes
         self._changed = changed
+        self._keys = dict(keys)
         self._ring = _Ring(keys)
+        self._lock = threading.Lock()
 
     def seal(self, secret: bytes, *, context: str) -> bytes:
         """See `ports.Vault`."""
@@ -83,10 +87,12 @@ class MasterKeyVault:
         return sealed[1 : 1 + _KEY_ID_BYTES].hex()
 
     def _followed(self) -> _Ring:
-        keys = self._changed()
-        if keys is not None:
-            self._ring = _Ring(keys)
-        return self._ring
+        with self._lock:  # a change is told once: who asks while another thread takes it in waits for it
+            keys = self._changed()
+            if keys is not None:
+                self._keys = {key_id: key for key_id, key in self._keys.items() if key_id not in keys} | dict(keys)
+                self._ring = _Ring(self._keys)
+            return self._ring
 
 
 class _Ring:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,43 @@ def test_a_file_that_broke_meanwhile_changes_nothing(tmp_path: Path) -> None:
     path.write_text(good)
     promote_master_key(path, key_id := prepare_master_key(path))
     assert here.newest() == key_id
+
+
+def test_a_file_that_is_just_being_copied_takes_no_key_away(tmp_path: Path) -> None:
+    """Of a copy that has come as far as its first line the first key is read, and the others are known from before."""
+    path = tmp_path / "master.key"
+    create_master_key(path)
+    promote_master_key(path, key_id := prepare_master_key(path))
+    here = _following(path)
+    sealed = here.seal(b"secret", context=CONTEXT)
+    whole = path.read_text()
+    path.write_text(whole.splitlines(keepends=True)[0])
+    assert here.newest() != key_id
+    assert here.open(sealed, context=CONTEXT) == b"secret"
+    path.write_text(whole)
+    assert here.newest() == key_id
+
+
+def test_threads_that_meet_a_new_key_together_all_open_with_it() -> None:
+    """One of them takes the change in, and the others wait for it instead of calling the key unknown."""
+    changes, taken, opened = [NEW], threading.Event(), threading.Event()
+
+    def changed() -> dict[str, bytes] | None:
+        if not changes:
+            return None
+        found = changes.pop()
+        taken.set()
+        opened.wait(0.2)  # nobody can, before this returns
+        return found
+
+    sealed = _vault(NEW).seal(b"secret", context=CONTEXT)
+    vault = MasterKeyVault(OLD, os.urandom, changed=changed)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(vault.open, sealed, context=CONTEXT)
+        taken.wait()
+        second = pool.submit(vault.open, sealed, context=CONTEXT)
+        second.add_done_callback(lambda _: opened.set())
+    assert [each.result() for each in (first, second)] == [b"secret", b"secret"]
 
 
 def test_only_a_prepared_key_is_promoted(tmp_path: Path) -> None:
