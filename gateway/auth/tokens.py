@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +25,7 @@ CLOCK_LEEWAY: Final = timedelta(seconds=30)
 KEYS_KEPT_SECONDS: Final = 5.0
 """A new signing key is used by every process within this."""
 UNKNOWN_KEY_PAUSE_SECONDS: Final = 0.5
-"""Between two looks at the database for a key id that nobody knows: a forger must not make us ask for every token."""
+"""Between two looks at the database for key ids that nobody knows: a forger must not make us ask for every token."""
 _TYPE: Final = "at+jwt"
 _ALGORITHM: Final = "EdDSA"
 _CLAIMS: Final = ("iss", "aud", "sub", "client_id", "jti", "iat", "exp", "gstin", "env", "scope")
@@ -59,10 +61,12 @@ class AccessTokens:
         self._read = keys
         self._monotonic = monotonic
         self._ring = _Ring(keys(), read_at=monotonic())
+        self._looked_at = -math.inf
+        self._lock = threading.Lock()
 
     def issue(self, claims: Claims, *, at: datetime) -> str:
         """A signed token."""
-        ring = self._fresh(KEYS_KEPT_SECONDS)
+        ring = self._fresh()
         body = {
             "iss": self._issuer,
             "aud": self._issuer,
@@ -102,7 +106,7 @@ class AccessTokens:
 
     def published(self) -> Sequence[Mapping[str, str]]:
         """The public keys as JWKs (RFC 8037), for whoever checks our tokens."""
-        return [_jwk(kid, key) for kid, key in self._fresh(KEYS_KEPT_SECONDS).public.items()]
+        return [_jwk(kid, key) for kid, key in self._fresh().public.items()]
 
     def _verified(self, token: str) -> dict[str, Any]:
         if len(token) > TOKEN_BYTES_MAX:
@@ -120,17 +124,28 @@ class AccessTokens:
         )
 
     def _public_key(self, kid: str) -> Ed25519PublicKey:
-        ring = self._fresh(KEYS_KEPT_SECONDS)
-        if kid not in ring.public:
-            ring = self._fresh(UNKNOWN_KEY_PAUSE_SECONDS)
-        return ring.public[kid]
+        ring = self._fresh()
+        return (ring if kid in ring.public else self._looked_for(kid)).public[kid]
 
-    def _fresh(self, age_seconds_max: float) -> _Ring:
-        """The keys, read anew unless they were within so many seconds. Threads may read them twice; no harm."""
-        now = self._monotonic()
-        if now - self._ring.read_at >= age_seconds_max:
-            self._ring = _Ring(self._read(), read_at=now)
+    def _fresh(self) -> _Ring:
+        """The keys, read anew unless they were within the last seconds."""
+        if self._monotonic() - self._ring.read_at >= KEYS_KEPT_SECONDS:
+            with self._lock:  # one thread reads, and what it found is never replaced by what was read before
+                if self._monotonic() - self._ring.read_at >= KEYS_KEPT_SECONDS:
+                    self._take_in()
         return self._ring
+
+    def _looked_for(self, kid: str) -> _Ring:
+        """The keys, read anew for an unknown one unless that was done a moment ago, however fresh they are."""
+        with self._lock:
+            if kid not in self._ring.public and self._monotonic() - self._looked_at >= UNKNOWN_KEY_PAUSE_SECONDS:
+                self._looked_at = self._monotonic()
+                self._take_in()
+        return self._ring
+
+    def _take_in(self) -> None:
+        now = self._monotonic()
+        self._ring = _Ring(self._read(), read_at=now)
 
 
 def stored_tokens(directory: Directory, vault: Vault, *, issuer: str, ids: Ids, clock: Clock) -> AccessTokens:

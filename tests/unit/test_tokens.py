@@ -6,6 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,7 +18,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.auth.tokens import CLOCK_LEEWAY, TOKEN_BYTES_MAX, AccessTokens, SigningKeys, new_signing_key
+from gateway.auth.tokens import (
+    CLOCK_LEEWAY,
+    KEYS_KEPT_SECONDS,
+    TOKEN_BYTES_MAX,
+    UNKNOWN_KEY_PAUSE_SECONDS,
+    AccessTokens,
+    SigningKeys,
+    new_signing_key,
+)
 from gateway.domain.operations import Environment
 from gateway.errors import Unauthorised
 from gateway.ports import Claims
@@ -108,6 +119,70 @@ def test_a_token_of_an_older_key_is_good_for_its_life() -> None:
     """A new signing key does not end the tokens of the one before."""
     older = _issuing("old", OLD_PRIVATE, {"old": OLD_PUBLIC})
     assert _tokens().check(older.issue(CLAIMS, at=START), at=START) == CLAIMS
+
+
+class Stored:
+    """The keys of several processes, with the time, and how often they were read."""
+
+    def __init__(self) -> None:
+        self.keys = SigningKeys("old", OLD_PRIVATE, {"old": OLD_PUBLIC})
+        self.now = 0.0
+        self.reads = 0
+
+    def read(self) -> SigningKeys:
+        """What a process asks for."""
+        self.reads += 1
+        return self.keys
+
+    def process(self, read: Callable[[], SigningKeys] | None = None) -> AccessTokens:
+        """A process that issues and checks tokens by them."""
+        return AccessTokens(issuer=ISSUER, keys=read or self.read, monotonic=lambda: self.now)
+
+    def change(self) -> None:
+        """Another key signs; tokens of the old one stay good."""
+        self.keys = SigningKeys("new", PRIVATE, {"new": PUBLIC, "old": OLD_PUBLIC})
+
+
+def test_a_token_of_a_key_that_is_a_moment_old_is_taken() -> None:
+    """Another process signs with it already, and this one has read the keys just before it was made."""
+    stored = Stored()
+    here = stored.process()
+    stored.change()
+    stored.now += UNKNOWN_KEY_PAUSE_SECONDS / 10
+    assert here.check(stored.process().issue(CLAIMS, at=START), at=START) == CLAIMS
+
+
+def test_invented_keys_cost_a_look_in_a_while() -> None:
+    """A forger does not make us ask the database for every token."""
+    stored = Stored()
+    here, forged = stored.process(), _signed(header=HEADER | {"kid": "forged"})
+    for _ in range(100):
+        with pytest.raises(Unauthorised):
+            here.check(forged, at=START)
+    assert stored.reads == 2
+
+
+def test_keys_that_were_read_late_do_not_replace_newer_ones() -> None:
+    """Two threads find that the keys are to be read anew, and the slower one has read them before they changed."""
+    stored, reading, issued = Stored(), threading.Event(), threading.Event()
+
+    def read() -> SigningKeys:
+        found = stored.read()
+        if stored.reads == 2:
+            stored.change()
+            reading.set()
+            issued.wait(0.2)  # by the other thread, which should wait for this one
+        return found
+
+    tokens = stored.process(read)
+    stored.now += KEYS_KEPT_SECONDS
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(tokens.published)
+        reading.wait()
+        token = pool.submit(tokens.issue, CLAIMS, at=START)
+        token.add_done_callback(lambda _: issued.set())
+    assert slow.result()
+    assert tokens.check(token.result(), at=START) == CLAIMS
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])
