@@ -86,8 +86,10 @@ class IrpPortals:
         """The keys by which a route's portal signs; keys that are added later are found when they are needed."""
         with self._lock:
             if route.name not in self._keys:
-                keys = SigningKeys(monotonic=self._clock.monotonic, reload=self._stored_keys(route.name))
-                for found in self._stored_keys(route.name)():
+                stored = self._stored_keys(route.name)
+                # Only the portal's answers are read by them: no flood, and none is held for a key that is there.
+                keys = SigningKeys(monotonic=self._clock.monotonic, reload=stored, reload_seconds=0)
+                for found in stored():
                     keys.add(found.pem, kid=found.kid)
                 self._keys[route.name] = keys
             return self._keys[route.name]
