@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -145,7 +146,8 @@ class Permits:
         if self._planned and self._planned[0] == call:
             self._planned.pop(0)
         if self._planned:
-            self._promise(self._planned[0], patience_seconds=math.inf)
+            with contextlib.suppress(LimiterAwayError):  # this call has its permit; the next one stands in the queue
+                self._promise(self._planned[0], patience_seconds=math.inf)
 
     def _promise(self, call: str, *, patience_seconds: float) -> float:
         return self._limiter.promise(self._buckets(call), self._caller, patience_seconds=patience_seconds)
