@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
+
+from gateway.ports import Clock
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_DIGITS: Final = 10
@@ -43,6 +46,13 @@ class SystemIds:
     def fraction(self) -> float:
         """See `ports.Ids`."""
         return secrets.randbelow(1_000_000) / 1_000_000
+
+
+def skew_seconds(clock: Clock, told: Callable[[], datetime]) -> float:
+    """By how many seconds, at least, a clock differs from another, which may take its time to tell."""
+    before = clock.now()
+    other = told()
+    return max(0.0, (before - other).total_seconds(), (other - clock.now()).total_seconds())
 
 
 def sortable_id(milliseconds: int, random_bits: int) -> str:

@@ -84,7 +84,7 @@ from gateway.storage.survey import SqlSurvey
 from gateway.storage.taxpayers import SqlTaxpayers
 from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
-from gateway.system import SystemClock, SystemIds
+from gateway.system import SystemClock, SystemIds, skew_seconds
 from gateway.webhooks.addresses import AddressGuard
 from gateway.webhooks.connections import Connections
 from gateway.webhooks.resolving import Resolver
@@ -332,7 +332,7 @@ class Wiring:
         """Whether this machine's clock agrees with the database's: between others a lease is worth nothing."""
         if self.database.is_sqlite:
             return True
-        skew = abs((self.survey.now() - self.clock.now()).total_seconds())
+        skew = skew_seconds(self.clock, self.survey.now)
         if skew > SKEW_SECONDS_MAX:
             log.error("clock differs from the database's, no work is taken", extra={"seconds": round(skew, 1)})
         return skew <= SKEW_SECONDS_MAX

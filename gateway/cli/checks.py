@@ -21,6 +21,7 @@ from gateway.jobs import presence
 from gateway.ports import Route, SellerLogin, Unsettled
 from gateway.services.sweeping import LEADER_LEASE, ROLE
 from gateway.storage import migrate
+from gateway.system import skew_seconds
 from gateway.wiring import Wiring
 
 
@@ -129,7 +130,7 @@ def _database(wiring: Wiring) -> Iterator[Check]:
         yield _wrong("database", f"{url} has not the present schema.", "Run `mohar migrate`.")
         return
     yield _ok("database", f"{url}, migrated")
-    skew = abs((wiring.survey.now() - wiring.clock.now()).total_seconds())
+    skew = skew_seconds(wiring.clock, wiring.survey.now)
     if skew > SKEW_SECONDS_MAX:
         yield _wrong("clock", f"It is {skew:.1f} s away from the database's.", "Let both machines follow NTP.")
     else:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.system import SystemClock, SystemIds, sortable_id
+from gateway.system import SystemClock, SystemIds, skew_seconds, sortable_id
+from tests.support import START, FakeClock
 
 _CROCKFORD = set(string.digits + string.ascii_lowercase) - set("ilou")
 times = st.integers(0, 2**50 - 1)
@@ -68,3 +69,17 @@ def test_the_clock_is_aware_and_its_monotonic_side_never_steps_back() -> None:
     clock.sleep(0)
     assert clock.monotonic() >= before
     assert timedelta() <= clock.now() - clock.now() + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "took", "found"), [(0, 0, 0), (5, 0, 5), (-5, 0, 5), (0, 60, 0), (30, 60, 0), (65, 60, 5), (-5, 60, 5)]
+)
+def test_a_clock_that_tells_late_is_not_wrong(ahead: int, took: int, found: int) -> None:
+    """What a busy machine makes of the question is no difference; beyond it, one is seen whichever way it goes."""
+    clock = FakeClock()
+
+    def told() -> datetime:
+        clock.sleep(took)
+        return START + timedelta(seconds=ahead)
+
+    assert skew_seconds(clock, told) == found
