@@ -29,6 +29,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from gateway.domain.faults import Fault
+from gateway.domain.form_fixes import fix_of, is_blank
 
 INV_01: Final = "inv-01/1.1"
 """The schema of invoices and notes."""
@@ -113,7 +114,8 @@ class _Shape:
         place = _Place(finding.path, rule=rule, parent=parent)
         code, message, help_ = _TELLERS[finding.keyword](place, finding.asked, finding.found)
         pointer = "".join(f"/{part}" for part in finding.path)
-        return Fault(code=code, at=pointer, message=message, help=help_, portal_code=self.portal_code)
+        fix = fix_of(pointer, keyword=finding.keyword, rule=rule, required=place.required, found=finding.found)
+        return Fault(code=code, at=pointer, message=message, help=help_, portal_code=self.portal_code, fix=fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +252,10 @@ def _plain(number: int | Decimal) -> str:
 
 
 def _without_echoes(findings: Iterable[_Finding]) -> Iterator[_Finding]:
-    """Leave out what only follows from a wrong type: a null is no member of a list of words either."""
+    """Leave out what only follows: a null is no member of a list of words either, nor are blanks in any form."""
     findings = list(findings)
-    mistyped = {each.path for each in findings if each.keyword == "type"}
-    return (each for each in findings if each.keyword == "type" or each.path not in mistyped)
+    said = {each.path: each for each in reversed(findings) if each.keyword == "type" or is_blank(each.found)}
+    return (each for each in findings if said.get(each.path, each) is each)
 
 
 def _more(shape: _Shape, count: int, *, exact: bool) -> Fault:

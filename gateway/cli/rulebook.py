@@ -51,6 +51,8 @@ sent. The form of a document (types, lengths, patterns) is another matter: its c
 - **May be allowed**: a caller who names the code in `allow` means it so; the error becomes a warning.
 - **Fix**: a finding brings a JSON Patch (RFC 6902) where one can be computed. All patches of one answer agree with each
   other. They take gross amounts, discounts, rates and the kind of supply for given: read them before you apply them.
+  A fault of form brings one too, where the value is written otherwise than the form does (a date as yyyy-mm-dd, a GSTIN
+  in small letters, a vehicle's number with blanks, an amount with more decimals) or an optional member says nothing.
 
 At most a hundred findings are told at once; where there are more, the last one has the code `more-findings` and their
 number.

@@ -237,6 +237,8 @@ def _leaf(found: Any, place: Place) -> tuple[Any, str]:
 
 def _text(found: str, place: Place) -> tuple[str, str]:
     stripped = found.strip()
+    if not stripped:  # it says nothing, which the form is told of: without its blanks it would say no more
+        return found, ""
     word = place.words.get(stripped.lower(), stripped) if stripped.isascii() else stripped
     if word != stripped:
         return word, "read-word"
