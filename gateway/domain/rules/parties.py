@@ -12,6 +12,8 @@ from gateway.domain.rules.row import Patch, Rule, Scope, Severity
 
 _OPERATOR_TAX_COLLECTOR: Final = "C"
 """The 14th character of a GSTIN that was given for collecting tax at source."""
+ARMY_PINS: Final = range(900_000, 999_000)
+"""The ninth zone of India Post is no region: its PIN codes are field post offices, wherever these are."""
 
 
 def check_digit_fails(party: Party, case: Case) -> bool:
@@ -77,7 +79,12 @@ def ship_state_is_none(_: Case, case: Case) -> bool:
 
 def pin_is_nowhere(party: Party, case: Case) -> bool:
     """There are no PIN codes with these first three digits."""
-    return party.pin is not None and case.context.lists.pins.of(party.pin) == frozenset()
+    return _is_unlisted(party, case) and party.pin not in ARMY_PINS
+
+
+def pin_is_of_the_army(party: Party, case: Case) -> bool:
+    """A PIN code of the Army Postal Service, which belongs to no state."""
+    return _is_unlisted(party, case) and party.pin in ARMY_PINS
 
 
 def pin_is_elsewhere(party: Party, case: Case) -> bool:
@@ -93,6 +100,10 @@ def pin_is_elsewhere(party: Party, case: Case) -> bool:
 def buyer_pin_is_missing(_: Case, case: Case) -> bool:
     """A buyer in the country has a PIN code."""
     return case.buyer.present and case.supply is not None and case.supply not in EXPORTS and "Pin" not in case.buyer.raw
+
+
+def _is_unlisted(party: Party, case: Case) -> bool:
+    return party.pin is not None and case.context.lists.pins.of(party.pin) == frozenset()
 
 
 def _is_foreign_buyer(party: Party, case: Case) -> bool:
@@ -286,5 +297,15 @@ RULES: Final = (
         broken=buyer_pin_is_missing,
         portal_code="2274",
         source="NIC, errors 2244 and 2274",
+    ),
+    Rule(
+        code="GSP-PTY-16",
+        at="Pin",
+        sentence="The PIN code is one of the Army Postal Service and lies in no state.",
+        help="It is sent as it is; should the portal refuse it (3038), write that of the unit's station.",
+        broken=pin_is_of_the_army,
+        scope=Scope.PARTY,
+        severity=Severity.WARNING,
+        source="India Post: PIN codes from 900 on; whether the portal's list has them is not known",
     ),
 )
