@@ -62,6 +62,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def fault_table(faults: Iterable[Mapping[str, Any]]) -> Table:
-    """The faults of a problem answer: where, what, and what to do."""
-    rows = [(str(each["at"]) or "/", f"{each['message']}", str(each["help"])) for each in faults]
-    return table(("where", "what is wrong", "what to do"), rows)
+    """The faults of a problem answer: where, our code and below it the portal's, what, and what to do."""
+    made = table(
+        ("where", "code", "what is wrong", "what to do"),
+        [(str(each["at"]) or "/", _codes(each), str(each["message"]), str(each["help"])) for each in faults],
+    )
+    made.columns[1].no_wrap = True  # it is what is looked up in docs/rules.md
+    return made
+
+
+def _codes(fault: Mapping[str, Any]) -> str:
+    told = fault.get("portal_code")
+    return f"{fault['code']}\n({told})" if told else str(fault["code"])

@@ -78,9 +78,11 @@ def test_route_and_day_decide() -> None:
 
 
 def test_people_read_a_table() -> None:
-    """Without --json the place and what to do are shown."""
+    """Without --json the place, our code and the portal's, and what to do are shown."""
     done = run("-", *AS_OF, stdin=GOOD.replace('"Pos": "29"', '"Pos": "00"'))
     assert "/BuyerDtls/Pos" in done.stdout
+    assert "GSP-SUP-06" in done.stdout
+    assert "(2243)" in done.stdout
     assert "not valid" in done.stdout
 
 
