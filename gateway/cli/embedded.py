@@ -18,7 +18,8 @@ from redis.retry import Retry
 from gateway.cli import children
 from gateway.errors import Misconfigured
 
-START_SECONDS_MAX: Final = 10.0
+START_SECONDS_MAX: Final = 60.0
+"""A server that does not answer by then is broken; one that has ended is not waited for."""
 _LOOK_SECONDS: Final = 0.02
 
 
@@ -72,7 +73,7 @@ class EmbeddedRedis:
 
     def _wait(self) -> None:
         ends_at = time.monotonic() + START_SECONDS_MAX
-        while time.monotonic() < ends_at:
+        while time.monotonic() < ends_at and self.running:
             try:
                 with Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as redis:
                     redis.ping()

@@ -14,7 +14,7 @@ from gateway.cli.remote import Gateway
 from gateway.cli.steps import Steps
 from gateway.system import SystemClock
 
-WAIT_SECONDS: Final = 10.0
+WAIT_SECONDS: Final = 60.0
 """How long the demo waits for its event. On an idle machine it takes some hundredths of a second."""
 GENERATED: Final = "irn.generated"
 

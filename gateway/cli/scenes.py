@@ -19,9 +19,9 @@ from gateway.cli.up import Stack
 from gateway.domain.calendar import IST, indian_date
 from gateway.system import SystemClock
 
-WAIT_SECONDS: Final = 20
+WAIT_SECONDS: Final = 60
 """How long the demo's client waits for its IRN. The sandbox takes a few hundredths of a second."""
-SANDBOX_SECONDS_MAX: Final = 5.0
+SANDBOX_SECONDS_MAX: Final = 30.0
 KEY: Final = "demo-1"
 _CREATED: Final = 201
 _MINUTE_SECONDS: Final = 60

@@ -22,7 +22,7 @@ LIMITS: Final = {
 }
 """Generous: a developer tries the gateway, not the limit. Set others with `mohar route add`."""
 RELOGIN_SECONDS_MIN: Final = 2
-_KEY_SECONDS_MAX: Final = 5.0
+_KEY_SECONDS_MAX: Final = 30.0
 
 
 def put_route(sandbox_url: str, *, ports: Ports) -> Route:

@@ -26,8 +26,8 @@ from gateway.settings import Settings
 from gateway.storage import migrate
 from gateway.wiring import Wiring
 
-START_SECONDS_MAX: Final = 60.0
-"""A child that is not ready by then is broken."""
+START_SECONDS_MAX: Final = 180.0
+"""A child that is not ready by then is broken; one that has ended is not waited for."""
 STOP_SECONDS_MAX: Final = 40.0
 """A worker finishes a call first, which takes up to 30 s; then it is killed, and loses nothing."""
 RESTART_SECONDS: Final = 0.5
