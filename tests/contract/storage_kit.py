@@ -256,7 +256,7 @@ def at_once(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     barrier = threading.Barrier(len(jobs))
 
     def run(job: Callable[[], Result]) -> Result:
-        barrier.wait(10)
+        barrier.wait(120)
         return job()
 
     with ThreadPoolExecutor(len(jobs)) as pool:

@@ -83,6 +83,6 @@ def test_several_processes_may_upgrade_at_once(empty: Callable[[], Database]) ->
     command = [sys.executable, "-c", _UPGRADE, database.url.render_as_string(hide_password=False)]
     root = Path(__file__).parents[2]
     started = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) for _ in range(2)]  # noqa: S603  ours
-    complaints = [process.communicate(timeout=60)[1] for process in started]
+    complaints = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], complaints
     assert migrate.is_current(database)
