@@ -28,6 +28,8 @@ VICTIMS = ("api", "worker", "sweeper")
 BRIEF_LEASES = {"MOHAR_CALL_SECONDS": "2", "MOHAR_LEASE_SECONDS": "4"}
 """For small loops: what a killed process held is taken up soon."""
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
+PATIENCE_SECONDS = 120
+"""For one answer of a machine that has other things to do; reached only when there is none."""
 
 
 def post_all(
@@ -48,7 +50,11 @@ def post(stack: Stack, gstin: str, token: str, number: int) -> str:
     while True:
         try:
             answer = httpx.post(
-                f"{stack.base_url}/irn", content=document(gstin, number), headers=headers, timeout=20, trust_env=False
+                f"{stack.base_url}/irn",
+                content=document(gstin, number),
+                headers=headers,
+                timeout=PATIENCE_SECONDS,
+                trust_env=False,
             )
         except httpx.HTTPError:
             time.sleep(0.2)
@@ -105,13 +111,15 @@ def seller(stack: Stack, gstin: str) -> tuple[str, str]:
     """A seller that is served, and an access token for it."""
     client_id, secret = test_mode.add_seller(gstin, ports=stack.wiring.ports).split(":")
     form = {"grant_type": "client_credentials"}
-    answer = httpx.post(f"{stack.base_url}/oauth/token", data=form, auth=(client_id, secret), trust_env=False)
+    url = f"{stack.base_url}/oauth/token"
+    answer = httpx.post(url, data=form, auth=(client_id, secret), timeout=PATIENCE_SECONDS, trust_env=False)
     return gstin, answer.raise_for_status().json()["access_token"]
 
 
 def control(stack: Stack, **members: Any) -> None:
     """Set the sandbox up."""
-    httpx.post(f"{stack.sandbox_url}/_control", json=members, trust_env=False).raise_for_status()
+    url = f"{stack.sandbox_url}/_control"
+    httpx.post(url, json=members, timeout=PATIENCE_SECONDS, trust_env=False).raise_for_status()
 
 
 @contextmanager
