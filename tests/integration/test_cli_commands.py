@@ -56,7 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A gateway of its own, named by the environment as for any other command on the same folder."""
-    with Stack(tmp_path_factory.mktemp("d"), extra=demo.THREADS) as made, pytest.MonkeyPatch.context() as patch:
+    extra = demo.THREADS | {"MOHAR_DIRECT_WAIT_SECONDS": "60"}  # on a busy machine too an IRN is waited for
+    with Stack(tmp_path_factory.mktemp("d"), extra=extra) as made, pytest.MonkeyPatch.context() as patch:
         for name in ("data_dir", "port", "sandbox_url"):
             patch.setenv(f"MOHAR_{name.upper()}", str(getattr(made.wiring.settings, name)))
         yield made
@@ -227,7 +228,7 @@ def test_a_document_is_registered_from_a_file(mohar: Mohar, folder: Path, creden
 def test_a_document_is_read_from_standard_input(mohar: Mohar, folder: Path, credentials: Path) -> None:
     """With `-`; a waiting time and a key are passed on."""
     text = invoice(folder, "PIPE-1").read_text()
-    words = ("irn", "submit", "-", "--credentials", credentials, "--wait", 5, "--key", "pipe", "--json")
+    words = ("irn", "submit", "-", "--credentials", credentials, "--wait", 60, "--key", "pipe", "--json")
     first, again = mohar(*words, typed=text), mohar(*words, typed=text)
     assert (first.code, again.code, first.json["irn"]) == (0, 0, again.json["irn"])
 
@@ -312,7 +313,7 @@ def test_wrong_credentials_and_no_gateway_have_their_own_codes(mohar: Mohar, fol
 def _wait_for(stack: Stack, operation_id: str) -> None:
     """Until it is settled: the api and the workers do that, we only look."""
     intake, clock = stack.wiring.ports.intake, SystemClock()
-    ends_at = clock.monotonic() + 30
+    ends_at = clock.monotonic() + 120
     while (found := intake.get(operation_id)) is None or found.settled_at is None:
         assert clock.monotonic() < ends_at
         clock.sleep(0.05)

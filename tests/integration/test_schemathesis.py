@@ -21,6 +21,8 @@ from gateway.services.principal import Scope
 
 TESTS = Path(__file__).parents[1]
 SEED = 20261120
+PATIENCE_SECONDS = 120
+"""For one answer: reached only when there is none."""
 SUICIDAL = ("revoke_client", "withdraw_grant", "put_grant")
 """Operations by which the caller, whose id a list tells, can take away what it may: tried last, so that the rest is."""
 
@@ -44,14 +46,14 @@ def token(stack: Stack) -> str:
         scopes=frozenset(Scope),
     )
     form = {"grant_type": "client_credentials"}
-    answer = httpx.post(f"{stack.base_url}/oauth/token", data=form, auth=credentials)
+    answer = httpx.post(f"{stack.base_url}/oauth/token", data=form, auth=credentials, timeout=PATIENCE_SECONDS)
     granted: str = answer.json()["access_token"]
     return granted
 
 
 def described(stack: Stack, folder: Path) -> Path:
     """The description as it is served, but for API keys: one that is invented beside the token makes two proofs."""
-    document = httpx.get(f"{stack.base_url}/openapi.json").json()
+    document = httpx.get(f"{stack.base_url}/openapi.json", timeout=PATIENCE_SECONDS).json()
     for calls in document["paths"].values():
         for call in calls.values():
             call["security"] = [way for way in call["security"] if "api_key" not in way]
