@@ -1,7 +1,7 @@
 """Connections that are opened to be held, byte by byte, against the server that carries the API.
 
-The time-outs are short here. No test measures time: a connection that is not given up keeps its test waiting for ten
-seconds, and fails it.
+The time-out that a test is about is short, all others are long. No test measures time: a connection that is not given
+up keeps its test waiting for two minutes, and fails it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
@@ -21,9 +23,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.api import edge, guard
 from gateway.domain import strict_json
 
-WAIT_SECONDS = 10
-SHORT = guard.Patience(head=0.15, rest=0.15, answer=0.15)
+WAIT_SECONDS = 120
+BRIEF_SECONDS = 0.15
 LONG = guard.Patience(head=WAIT_SECONDS, rest=WAIT_SECONDS, answer=WAIT_SECONDS)
+BRIEF_HEAD = replace(LONG, head=BRIEF_SECONDS)
+BRIEF_REST = replace(LONG, rest=BRIEF_SECONDS)
+BRIEF_ANSWER = replace(LONG, answer=BRIEF_SECONDS)
 BASES = {"httptools": HttpToolsProtocol, "h11": H11Protocol}
 GET = b"GET /small HTTP/1.1\r\nHost: x\r\n"
 
@@ -44,6 +49,11 @@ class Site:
         body = bytes(50_000_000) if scope["path"] == "/large" else b"ok"
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
         await send({"type": "http.response.body", "body": body})
+
+
+def changing(*, head: float) -> Any:
+    """A patience whose head a test may change, for the next one that is waited for."""
+    return SimpleNamespace(head=head, rest=WAIT_SECONDS, answer=WAIT_SECONDS)
 
 
 @contextmanager
@@ -95,6 +105,14 @@ class Caller:
         except ConnectionError:
             return
 
+    def hears(self, end: bytes) -> None:
+        """Everything up to these bytes."""
+        heard = b""
+        while not heard.endswith(end):
+            more = self.stream.recv(65_536)
+            assert more, heard
+            heard += more
+
     def heard(self) -> bytes:
         """Everything until the server hangs up. Raises TimeoutError when it does not."""
         heard = b""
@@ -141,9 +159,12 @@ def problem_of(answer: bytes) -> tuple[bytes, dict[str, Any]]:
 @pytest.mark.parametrize("before", [b"", GET + b"\r\n"], ids=["new", "kept"])
 def test_a_head_that_drips_is_given_up(base: type[Any], before: bytes) -> None:
     """A byte now and then does not hold a connection, on a new one and on one that has had an answer."""
-    site = Site()
-    with serving(site, SHORT, base) as port, Caller(port) as caller:
-        caller.say(before)
+    site, patience = Site(), changing(head=WAIT_SECONDS if before else 1)
+    with serving(site, patience, base) as port, Caller(port) as caller:
+        if before:
+            caller.say(before)
+            caller.hears(b"ok")
+            patience.head = BRIEF_SECONDS
         caller.drips(b"GET / HTTP/1.1\r\nX-Slow: " + b"x" * 2000)
     answer = caller.last.rpartition(b"HTTP/1.1 408")
     assert problem_of(answer[1] + answer[2])[1]["code"] == "request-too-slow"
@@ -152,7 +173,7 @@ def test_a_head_that_drips_is_given_up(base: type[Any], before: bytes) -> None:
 
 def test_who_says_nothing_is_not_waited_for(base: type[Any]) -> None:
     """A connection without a byte is closed without one."""
-    with serving(Site(), SHORT, base) as port, Caller(port) as caller:
+    with serving(Site(), BRIEF_HEAD, base) as port, Caller(port) as caller:
         assert caller.heard() == b""
 
 
@@ -208,7 +229,7 @@ def test_what_is_no_http_is_told_so(base: type[Any], nonsense: bytes) -> None:
 
 def test_the_rest_of_a_body_is_not_waited_for(base: type[Any]) -> None:
     """Whoever was answered before the end of its body gets the answer, and has to come to an end."""
-    with serving(Site(), SHORT, base) as port, Caller(port) as caller:
+    with serving(Site(), BRIEF_REST, base) as port, Caller(port) as caller:
         caller.say(b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n")
         caller.drips(b"x" * 2000)
     assert caller.last.endswith(b"ok")
@@ -227,7 +248,7 @@ def test_the_rest_of_a_body_is_not_read_without_end(base: type[Any]) -> None:
 def test_an_answer_that_nobody_takes_is_given_up(base: type[Any]) -> None:
     """A client that asks for much and reads nothing holds no connection."""
     site = Site()
-    with serving(site, SHORT, base) as port, Caller(port) as caller:
+    with serving(site, BRIEF_ANSWER, base) as port, Caller(port) as caller:
         caller.say(GET.replace(b"small", b"large") + b"\r\n")
         _until(lambda: len(site.calls) == 1)
         _until(lambda: not site.connections)
@@ -245,7 +266,7 @@ def _until(so: Callable[[], bool]) -> None:
 def test_who_is_quick_is_served(base: type[Any]) -> None:
     """Requests in one go, in pieces, one behind another and one after another are all answered, on one connection."""
     site = Site()
-    with serving(site, guard.Patience(head=WAIT_SECONDS, rest=0.05, answer=0.05), base) as port, Caller(port) as caller:
+    with serving(site, replace(LONG, rest=0.05, answer=0.05), base) as port, Caller(port) as caller:
         answers = 0
         for part in (GET + b"\r\n", GET, b"\r\n", (GET + b"\r\n") * 3):
             caller.say(part)
@@ -257,11 +278,13 @@ def test_who_is_quick_is_served(base: type[Any]) -> None:
 
 def test_a_kept_connection_is_not_hurried(base: type[Any], wait: Callable[[float], None]) -> None:
     """Between two requests a connection may rest for longer than a head may take."""
-    with serving(Site(), SHORT, base) as port, Caller(port) as caller:
+    patience = changing(head=WAIT_SECONDS)
+    with serving(Site(), patience, base) as port, Caller(port) as caller:
         for _ in range(2):
             caller.say(GET + b"\r\n")
-            assert b"ok" in caller.stream.recv(65_536)
-            wait(0.3)
+            caller.hears(b"ok")
+            patience.head = BRIEF_SECONDS
+            wait(2 * BRIEF_SECONDS)
 
 
 @pytest.fixture
