@@ -70,7 +70,7 @@ LIVE_ROUTE: Final = replace(ROUTE, name="live", environment=Environment.LIVE, en
 STORED: Final = (operations, identities, idempotency_keys)
 """Where an accepted request leaves rows."""
 
-WAIT_SECONDS_MAX: Final = 10
+WAIT_SECONDS_MAX: Final = 120
 """A test that waits for longer has failed."""
 
 Result = TypeVar("Result")
