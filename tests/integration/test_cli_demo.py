@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -47,6 +47,14 @@ class Demo:
                 cwd=Path(__file__).parents[2],
                 env=os.environ | {"TMPDIR": str(self.temporary), MARK: self.mark, "MOHAR_REDIS_URL": "redis://nowhere"},
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever its test found: no demo outlives it."""
+        self.process.kill()
+        self.process.wait()
 
     @property
     def text(self) -> str:
@@ -92,10 +100,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """One whole demo, printed into a file."""
-    made = Demo(tmp_path_factory.mktemp("d"))
-    assert made.ended() == 0, made.text
-    yield made
-    made.process.kill()
+    with Demo(tmp_path_factory.mktemp("d")) as made:
+        assert made.ended() == 0, made.text
+        yield made
 
 
 def test_every_step_is_shown(shown: Demo) -> None:
@@ -156,17 +163,17 @@ def test_a_program_reads_one_object_and_may_go_on_calling(folder: Path) -> None:
 
     SIGTERM then ends everything in order and removes it.
     """
-    demo = Demo(folder, "--json", "--keep", "--file", str(_written(folder)))
-    demo.until(lambda: demo.text.endswith("}\n"))
-    told = json.loads(demo.text)
-    members = {"irn", "ack_no", "ack_date", "signed_qr", "verified", "told", "replayed", "elapsed_ms"}
-    assert set(told) == members | {"base_url", "credentials"}
-    assert (told["verified"], told["told"], told["replayed"], len(told["irn"])) == (True, True, True, 64)
-    assert told["ack_date"].startswith("2026-02-28T")
-    assert _token_status(told["base_url"], Path(told["credentials"])) == 200
-    demo.process.send_signal(signal.SIGTERM)
-    assert demo.ended() == 0
-    assert demo.left_over() == []
+    with Demo(folder, "--json", "--keep", "--file", str(_written(folder))) as demo:
+        demo.until(lambda: demo.text.endswith("}\n"))
+        told = json.loads(demo.text)
+        members = {"irn", "ack_no", "ack_date", "signed_qr", "verified", "told", "replayed", "elapsed_ms"}
+        assert set(told) == members | {"base_url", "credentials"}
+        assert (told["verified"], told["told"], told["replayed"], len(told["irn"])) == (True, True, True, 64)
+        assert told["ack_date"].startswith("2026-02-28T")
+        assert _token_status(told["base_url"], Path(told["credentials"])) == 200
+        demo.process.send_signal(signal.SIGTERM)
+        assert demo.ended() == 0
+        assert demo.left_over() == []
 
 
 def _written(folder: Path) -> Path:
@@ -202,10 +209,10 @@ def test_control_c_leaves_nothing(folder: Path, moment: str) -> None:
     Its document never comes, so that it cannot be over before it is stopped.
     """
     os.mkfifo(document := folder / "invoice.json")
-    demo = Demo(folder, "--file", str(document))
-    demo.until(lambda: demo.has(moment))
-    demo.process.send_signal(signal.SIGINT)
-    demo.process.send_signal(signal.SIGINT)
-    assert demo.ended() == STOPPED
-    assert demo.left_over() == []
-    assert "Traceback" not in demo.text
+    with Demo(folder, "--file", str(document)) as demo:
+        demo.until(lambda: demo.has(moment))
+        demo.process.send_signal(signal.SIGINT)
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.ended() == STOPPED
+        assert demo.left_over() == []
+        assert "Traceback" not in demo.text
