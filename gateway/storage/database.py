@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -48,9 +47,9 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
-        self._lock = _WriteLock(Path(f"{self.url.database}.lock")) if self.is_sqlite else None
+        self._lock = _WriteLock(str(self.url.database)) if self.is_sqlite else None
         if self._lock is not None:
-            with self._lock:  # the first connection turns the write-ahead log on, and for that SQLite never waits
+            with self._lock.held(urgent=False):  # the first turns the write-ahead log on: for that SQLite never waits
                 self.engine.connect().close()
 
     @contextmanager
@@ -59,26 +58,27 @@ class Database:
         with self.engine.connect() as connection:
             yield connection
 
-    def write(self, work: Callable[[Connection], Result]) -> Result:
+    def write(self, work: Callable[[Connection], Result], *, urgent: bool = False) -> Result:
         """Run `work` in one transaction and commit it; after an exception nothing has happened.
 
-        `work` may be run again, up to WRITE_TRIES_MAX times, so its only effect is on the connection.
+        `work` may be run again, up to WRITE_TRIES_MAX times, so its only effect is on the connection. What a caller
+        waits for is `urgent`: it does not stand behind all the queued work that wants to write too.
         """
         for tries_left in reversed(range(WRITE_TRIES_MAX)):
             try:
-                return self._write_once(work)
+                return self._write_once(work, urgent=urgent)
             except OperationalError as error:
                 if tries_left == 0 or getattr(error.orig, "sqlstate", None) not in _BROKEN_OFF:
                     raise
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _write_once(self, work: Callable[[Connection], Result]) -> Result:
+    def _write_once(self, work: Callable[[Connection], Result], *, urgent: bool) -> Result:
         if self._lock is None:
             with self.engine.begin() as connection:
                 return work(connection)
         with self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
-            with self._lock, connection.begin():
+            with self._lock.held(urgent=urgent), connection.begin():
                 return work(connection)
 
     def rebuild(self, work: Callable[[Connection], Result]) -> Result:
@@ -93,7 +93,7 @@ class Database:
             driver = connection.connection.driver_connection
             _set_references(driver, enforced=False)
             try:
-                with self._lock, connection.begin():
+                with self._lock.held(urgent=False), connection.begin():
                     result = work(connection)
                     if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                         raise RuntimeError("a changed table left references that lead nowhere")
@@ -109,14 +109,46 @@ class Database:
 
 
 class _WriteLock:
-    """One writer at a time: threads queue on a lock, processes on a locked file. SQLite itself would have them poll."""
+    """One writer at a time. SQLite itself would have them poll.
+
+    Of all that is not urgent, one writer at a time comes through the gate to stand before the seat. So what is urgent
+    shares its turns with one other, however many threads of however many processes want to write.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._gate = _FileLock(Path(f"{database}.gate"))
+        self._seat = _FileLock(Path(f"{database}.lock"))
+
+    @contextmanager
+    def held(self, *, urgent: bool) -> Iterator[None]:
+        """While this is open, nobody else writes."""
+        if urgent:
+            self._seat.acquire()
+        else:
+            self._gate.acquire()
+            try:
+                self._seat.acquire()
+            finally:
+                self._gate.release()
+        try:
+            yield
+        finally:
+            self._seat.release()
+
+    def close(self) -> None:
+        self._gate.close()
+        self._seat.close()
+
+
+class _FileLock:
+    """Threads queue on a lock, processes on a locked file."""
 
     def __init__(self, path: Path) -> None:
         self._threads = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
 
-    def __enter__(self) -> None:
+    def acquire(self) -> None:
         self._threads.acquire()
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -124,9 +156,7 @@ class _WriteLock:
             self._threads.release()
             raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def release(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
 

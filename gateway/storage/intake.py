@@ -56,7 +56,7 @@ class SqlIntake:
             look_first = tries > 0  # nearly always the document is new, and the constraints tell when it is not
             work = partial(self._accept, new=new, key=key, at=at, look_first=look_first, before=before)
             try:
-                return self._database.write(work)
+                return self._database.write(work, urgent=new.direct)
             except IntegrityError:  # somebody else has the same key or number: read it back
                 continue
         raise RuntimeError(f"{new.id}: its number was taken and released {_RACES_MAX} times while it was stored")

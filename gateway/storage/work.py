@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, update
 
@@ -24,6 +24,9 @@ from gateway.storage.tables import lanes
 _AFTER_A_REFUSAL: Final = frozenset(
     {Event.STILL_QUARANTINED, Event.QUARANTINE_OVER, Event.QUARANTINE_OUTLASTED},
 )
+
+
+Result = TypeVar("Result")
 
 
 class SqlWork:
@@ -50,32 +53,35 @@ class SqlWork:
                     return Claim(read_operation(row), token, lease_until, more=place < len(due))
             return None
 
-        return self._database.write(work)
+        return self._database.write(work, urgent=direct)
 
     def renew(self, claim: Claim, *, until: datetime) -> Claim:
         """See `ports.Work`."""
-        self._database.write(lambda connection: _held_by(connection, claim, {"lease_until": until}))
+        self._write(claim, lambda connection: _held_by(connection, claim, {"lease_until": until}))
         return replace(claim, lease_until=until)
 
     def release(self, claim: Claim, *, due_at: datetime, code: str | None = None, message: str | None = None) -> None:
         """See `ports.Work`."""
         values: dict[str, Any] = {"due_at": due_at, "lease_token": None, "lease_until": None, "lease_owner": None}
         values |= {} if code is None else {"portal_code": code, "portal_message": message}
-        self._database.write(lambda connection: _held_by(connection, claim, values))
+        self._write(claim, lambda connection: _held_by(connection, claim, values))
 
     def block_lane(self, lane: Lane, *, direct: bool, until: datetime) -> None:
         """See `ports.Work`."""
         column = "direct_blocked_until" if direct else "bulk_blocked_until"
         statement = update(lanes).where(lanes.c.lane == str(lane)).values({column: until})
-        self._database.write(lambda connection: connection.execute(statement))
+        self._database.write(lambda connection: connection.execute(statement), urgent=direct)
 
     def begin_attempt(self, claim: Claim, *, route: str, worker: str, at: datetime) -> Attempt:
         """See `ports.Work`."""
-        return self._database.write(lambda connection: self._begin(connection, claim, route, worker, at))
+        return self._write(claim, lambda connection: self._begin(connection, claim, route, worker, at))
 
     def record(self, attempt: Attempt, settlement: Settlement, outcome: Outcome, *, at: datetime) -> Operation:
         """See `ports.Work`."""
-        return self._database.write(lambda connection: self._record(connection, attempt, settlement, outcome, at))
+        return self._write(attempt.claim, lambda connection: self._record(connection, attempt, settlement, outcome, at))
+
+    def _write(self, claim: Claim, work: Callable[[Connection], Result]) -> Result:
+        return self._database.write(work, urgent=claim.operation.direct)
 
     def _begin(self, connection: Connection, claim: Claim, route: str, worker: str, at: datetime) -> Attempt:
         before = claim.operation
