@@ -1,8 +1,9 @@
-"""The real clock and the real randomness. `now()` and `sleep()` are called here and nowhere below."""
+"""The real clock, the real randomness and the interpreter. `now()` and `sleep()` are called here and nowhere below."""
 
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,6 +15,10 @@ _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_DIGITS: Final = 10
 _RANDOM_DIGITS: Final = 16
 _DIGIT_BITS: Final = 5
+SWITCH_SECONDS: Final = 0.0005
+"""How long one thread may keep the others from running Python, instead of the usual 5 ms. A small request goes from
+thread to thread, and at each step it would wait for a large document that is checked. Threads of a worker hardly
+compute: measured 113 to 180 documents a second with 64 of them."""
 
 
 class SystemClock:
@@ -53,6 +58,11 @@ def skew_seconds(clock: Clock, told: Callable[[], datetime]) -> float:
     before = clock.now()
     other = told()
     return max(0.0, (before - other).total_seconds(), (other - clock.now()).total_seconds())
+
+
+def switch_often() -> None:
+    """Let the threads of this process take turns quickly."""
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def sortable_id(milliseconds: int, random_bits: int) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import sys
 from functools import partial
 from typing import Final
 
 import typer
 import uvicorn
 
+from gateway import system
 from gateway.api import guard
 from gateway.api.app import create
 from gateway.api.edge import REQUEST_PREFIX
@@ -24,9 +24,6 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than clients keep their connections: whoever closes first should not be us, in the middle of a request."""
 BACKLOG: Final = 2048
 """Connections that wait to be taken during a burst."""
-SWITCH_SECONDS: Final = 0.0005
-"""How long one thread may keep the others from running Python. A small request goes from thread to thread, and
-at each step it would wait for Python's usual 5 ms while a large document is checked."""
 
 
 def install(app: typer.Typer) -> None:
@@ -37,7 +34,7 @@ def install(app: typer.Typer) -> None:
 
 def api() -> None:
     """Answer HTTP: authenticate, validate, accept, and wait for those who wait."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+    system.switch_often()
     settings = Settings()
     configure(settings)
     wiring = Wiring(settings)
