@@ -32,7 +32,7 @@ from gateway.irp.wire import Wire
 from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.clients import MemoryClientLimits, RedisClientLimits
-from gateway.limits.connection import connect
+from gateway.limits.connection import away, connect
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
 from gateway.metrics import MeteredDeliveries, MeteredLimiter, MeteredWork, Metrics
@@ -117,10 +117,10 @@ class Outside:
 
 
 class Wiring:
-    """The adapters of one process. Made after a fork, never before."""
+    """The adapters of one process. Made after a fork, never before. Without `needs_redis`, none set up is one away."""
 
-    def __init__(self, settings: Settings, outside: Outside | None = None) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, outside: Outside | None = None, *, needs_redis: bool = True) -> None:
+        self.settings, self._needs_redis = settings, needs_redis
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._outside = outside
         self._measuring = threading.Lock()
@@ -154,7 +154,7 @@ class Wiring:
     @cached_property
     def redis(self) -> Redis:
         """Redis, for what may be lost: answers quickly or not at all. Raises Misconfigured when there is none."""
-        return connect(self._redis_url())
+        return connect(self._redis_url()) if self.settings.redis or self._needs_redis else away()
 
     @cached_property
     def sealed(self) -> Sealed:

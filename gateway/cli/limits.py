@@ -35,35 +35,38 @@ def show_limits(
         at = ports.clock.now()
         found = [shown(limits.standing(seller, ports=ports), at=at) for seller in busy]
         routes = [health(limits.health(each.name, ports=ports)) for each in ports.routebook.routes()]
-    content = {"taxpayers": found, "routes": routes, "used_last_minute": used}
+    content = {"taxpayers": found, "routes": routes, "used_last_minute": used}  # null: nobody can ask the limiter
     if as_json:
         print_json(content)
         return
     console.print(table(("route", "breaker", "tried again"), map(_route_cells, routes)))
-    if not found:
+    if used is None:
+        console.print("The limiter does not answer: who called within the last minute is not known.")
+    elif not found:
         console.print("Nobody called within the last minute, and nothing waits. `--gstin` shows a taxpayer anyway.")
+    if not found:
         return
     cells = [(each["gstin"], *_bucket_cells(bucket)) for each in found for bucket in each["buckets"] or [None]]
     console.print(table(("taxpayer", "bucket", "holds", "speed", "used in a minute"), cells))
     console.print(table(("taxpayer", "queues", "errors", "logins"), map(_taxpayer_cells, found)))
 
 
-def _used(ports: Ports) -> list[dict[str, Any]]:
-    """Who called in the last minute, by account, the busiest first."""
+def _used(ports: Ports) -> list[dict[str, Any]] | None:
+    """Who called in the last minute, by account, the busiest first; None where nobody can ask the limiter."""
     accounts = sorted({route.gsp_account for route in ports.routebook.routes()})
     try:
         calls = [(account, *each) for account in accounts for each in ports.limiter.used(account).items()]
     except LimiterAwayError:
-        return []
+        return None
     return [
         {"account": account, "gstin": use.gstin, "class": _CLASS[use.direct], "call": use.call, "calls": count}
         for account, use, count in sorted(calls, key=lambda call: (call[0], -call[2], call[1]))
     ]
 
 
-def _busy(ports: Ports, used: Sequence[dict[str, Any]], gstin: str | None) -> list[Seller]:
+def _busy(ports: Ports, used: Sequence[dict[str, Any]] | None, gstin: str | None) -> list[Seller]:
     waiting = {each.lane for each in ports.queues.lengths()}
-    calling = {each["gstin"] for each in used}
+    calling = {each["gstin"] for each in used or ()}
     return [
         seller
         for seller in ports.directory.sellers()

@@ -16,11 +16,14 @@ from gateway.wiring import Wiring
 
 
 @contextmanager
-def opened() -> Iterator[Wiring]:
-    """A wiring on a migrated database. Raises Misconfigured with what to do where there is none."""
+def opened(*, needs_redis: bool = False) -> Iterator[Wiring]:
+    """A wiring on a migrated database. Raises Misconfigured with what to do where there is none.
+
+    `needs_redis` is for what takes permits. All else works on the folder of a gateway that is stopped, too.
+    """
     settings = Settings()
     _refuse_missing_file(settings)
-    wiring = Wiring(settings)
+    wiring = Wiring(settings, needs_redis=needs_redis)
     try:
         _refuse_old_schema(wiring)
         yield wiring

@@ -40,7 +40,7 @@ def reconcile(
     A run that has ended begins anew, and tells nothing twice. Exit codes: 0 nothing was found; 1 something was, by this
     run or an earlier one of the day; 3 wrongly configured; 4 it waits, or another process is at it: it goes on there.
     """
-    with opened() as wiring:
+    with opened(needs_redis=True) as wiring:
         day = _work_off(wiring, environment=environment, gstin=gstin.strip().upper(), on=on)
     content = shown(day)
     if as_json:

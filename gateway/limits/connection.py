@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from redis import Redis
+from typing import NoReturn
+
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
+from redis.connection import Connection
+from redis.exceptions import ConnectionError as NotConnected
 from redis.retry import Retry
 
 SECONDS_MAX = 0.2
@@ -17,3 +21,16 @@ def connect(url: str) -> Redis:
     return Redis.from_url(
         url, socket_timeout=SECONDS_MAX, socket_connect_timeout=SECONDS_MAX, retry=Retry(NoBackoff(), _REPEATS)
     )
+
+
+def away() -> Redis:
+    """A client of no server: whatever it is asked fails at once, as where a server is away."""
+    return Redis(connection_pool=ConnectionPool(connection_class=_Nowhere))
+
+
+class _Nowhere(Connection):
+    """A connection to nothing."""
+
+    def connect(self) -> NoReturn:
+        """There is nothing to connect to. Raises ConnectionError."""
+        raise NotConnected("no Redis server is set up")

@@ -25,7 +25,7 @@ def mohar(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Mohar:
     stack.idle = True
 
     @contextmanager
-    def opened() -> Iterator[Wiring]:
+    def opened(**_: bool) -> Iterator[Wiring]:
         yield stack.wiring
 
     monkeypatch.setattr(reconcile, "opened", opened)
