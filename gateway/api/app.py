@@ -100,7 +100,7 @@ def create(
     app = outline()
     app.router.lifespan_context = lifespan
     problems.install(app)
-    app.add_middleware(Edge, ids=ports.ids, calls=calls)
+    app.add_middleware(Edge, ids=ports.ids, calls=calls, settings=settings)
     return app
 
 

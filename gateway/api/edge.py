@@ -15,6 +15,7 @@ from gateway import correlation
 from gateway.api import metering, problems
 from gateway.api.calls import Calls
 from gateway.ports import Ids
+from gateway.settings import Settings
 
 API_VERSION: Final = "2026-11-01"
 """The only version so far. It is dated, so that a client can pin what it was written for."""
@@ -47,8 +48,9 @@ class Edge:
     It stands outside the exception handlers of the framework, so that no answer leaves without its headers.
     """
 
-    def __init__(self, app: ASGIApp, ids: Ids, calls: Calls) -> None:
+    def __init__(self, app: ASGIApp, ids: Ids, calls: Calls, settings: Settings) -> None:
         self._app = app
+        self._settings = settings
         self._ids = ids
         self._calls = calls
 
@@ -60,7 +62,7 @@ class Edge:
         headers = Headers(scope=scope)
         request_id = self._name(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, scope=scope, request_id=request_id)
+        answer = _Answer(send, scope=scope, settings=self._settings)
         refusal = _refusal(scope, headers, request_id)
         inner, began = _as_get(scope), self._calls.began()
         try:
@@ -85,10 +87,10 @@ class Edge:
 class _Answer:
     """Puts what every answer carries into it, and leaves out the body that HEAD does not want."""
 
-    def __init__(self, send: Send, *, scope: Scope, request_id: str) -> None:
+    def __init__(self, send: Send, *, scope: Scope, settings: Settings) -> None:
         self._send = send
         self._scope = scope
-        self._request_id = request_id
+        self._settings = settings
         self._bodiless = scope["method"] == "HEAD"
         self.status = 0
 
@@ -97,8 +99,8 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers.update(ALWAYS)
-            headers["X-Request-Id"] = self._request_id
-            headers.update(metering.fields(self._scope))
+            headers["X-Request-Id"] = self._scope["state"]["request_id"]
+            headers.update(metering.fields(self._scope, self._settings))
             for name, value in UNLESS_SAID.items():
                 headers.setdefault(name, value)
         elif self._bodiless and message["type"] == "http.response.body":

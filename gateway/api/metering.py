@@ -11,6 +11,7 @@ from typing import Any, Final
 import anyio
 from starlette.types import Scope as AsgiScope
 
+from gateway.domain import client_limits
 from gateway.domain.client_limits import ClientLimit, Standing
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Throttled
@@ -22,6 +23,7 @@ MINUTE_SECONDS: Final = 60
 READ: Final = "read"
 WRITE: Final = "write"
 _READS: Final = frozenset({Scope.READ, Scope.AUDIT})
+_READING: Final = frozenset({"GET", "HEAD"})
 
 
 def limit_of(scope: Scope, settings: Settings) -> ClientLimit:
@@ -69,11 +71,15 @@ async def leave(scope: AsgiScope) -> None:
             await anyio.to_thread.run_sync(done)
 
 
-def fields(scope: AsgiScope) -> dict[str, str]:
-    """The header fields that tell a client how it stands; none where nobody knows who it is."""
+def fields(scope: AsgiScope, settings: Settings) -> dict[str, str]:
+    """The header fields that tell a client how it stands.
+
+    Where nobody knows who it is, or the call counts in nobody's limit, the limit is told of which nothing is spent.
+    """
     standing: Standing | None = scope.get("state", {}).get("standing")
     if standing is None:
-        return {}
+        reads = scope["method"] in _READING
+        standing = client_limits.unspent(limit_of(Scope.READ if reads else Scope.IRN_WRITE, settings))
     limit, name = standing.of.limit, standing.of.name
     return {
         "X-RateLimit-Limit": str(limit.calls),

@@ -32,6 +32,11 @@ class Standing:
     """Until it may make the next request; 0 if now."""
 
 
+def unspent(of: ClientLimit) -> Standing:
+    """How whoever has spent nothing stands."""
+    return standing(of, horizon_us=0, now_us=0, under_way=0, let_in=True)
+
+
 def standing(of: ClientLimit, *, horizon_us: int, now_us: int, under_way: int, let_in: bool) -> Standing:
     """How a client stands whose bucket is full again at `horizon_us`."""
     limit = of.limit

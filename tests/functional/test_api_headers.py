@@ -17,6 +17,7 @@ ALWAYS: Final = {
     "referrer-policy": "no-referrer",
     "api-version": "2026-11-01",
 }
+RATE: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy")
 POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 OWN_CACHE: Final = {
     "/oauth/jwks": "public, max-age=300",
@@ -53,6 +54,7 @@ def check(answer: httpx.Response, path: str) -> None:
     headers = answer.headers
     assert {name: headers.get(name) for name in ALWAYS} == ALWAYS
     assert headers["x-request-id"]
+    assert [name for name in RATE if name not in headers] == []
     assert [name for name in FORBIDDEN if name in headers and answer.status_code >= 400] == []
     assert [name for name in FORBIDDEN[:-1] if name in headers] == []
     good = answer.status_code < 400

@@ -61,9 +61,29 @@ def test_every_answer_to_a_known_client_tells_its_limit(narrow: Stack) -> None:
     assert answers[3].headers["ratelimit"] == '"write";r=3;t=2'
 
 
-def test_nobody_knows_a_stranger_s_limit(narrow: Stack) -> None:
-    """Where there is no client there are no fields."""
-    assert not any(name in narrow.send("GET", "/limits").headers for name in FIELDS)
+@pytest.mark.parametrize(
+    ("method", "path", "status", "limit"),
+    [
+        ("GET", "/limits", 401, 120),
+        ("POST", "/irn", 401, 60),
+        ("GET", "/healthz", 200, 120),
+        ("HEAD", "/docs", 200, 120),
+        ("GET", "/nothing", 404, 120),
+        ("DELETE", "/irn", 405, 60),
+        ("GET", "/" + "a" * 9000, 414, 120),
+        ("POST", "/oauth/token", 400, 60),
+    ],
+)
+def test_what_counts_in_nobody_s_limit_spends_nothing(
+    narrow: Stack, method: str, path: str, status: int, limit: int
+) -> None:
+    """Whoever is not known is told the limit that a client would have, whole, however often it asks."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for _ in range(BURST + 1):
+        answer = narrow.send(method, path, headers=headers)
+        assert (answer.status_code, *told(answer)) == (status, BURST, limit)
+    assert all(name in answer.headers for name in FIELDS)
+    assert answer.headers["x-ratelimit-reset"] == "0"
 
 
 def test_too_many_requests_are_429(narrow: Stack) -> None:
