@@ -35,7 +35,10 @@ class ErrorBudget(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLength:
-    """How many rows of a class wait in a lane, and since, or until, when the first of them is due."""
+    """How many rows of a class wait in a lane, and since, or until, when the first of them is due.
+
+    What a thread holds until there is a permit for it waits too.
+    """
 
     lane: Lane
     direct: bool
