@@ -14,6 +14,7 @@ from gateway.domain.deliveries import EndpointLane
 from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Operation
 from gateway.jobs import leftovers
+from gateway.jobs.alarm import Alarm
 from gateway.ports import Clock, Ids
 
 DIRECT_QUEUE: Final = "direct"
@@ -28,6 +29,9 @@ RING_SECONDS_MAX: Final = 600
 """Life of the mark that a lane was rung. Longer than any drain waits in a queue; the sweeper mends it anyway."""
 SILENCE_SECONDS: Final = 1.0
 """After Redis failed, ringing is not tried for so long: an accepted request must not wait for a dead doorbell."""
+
+LATE_SECONDS: Final = 0.005
+"""A ring for an instant comes so much later: rows become due by the wall's clock, and rings by one that is not set."""
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,9 @@ class RqBell:
         self._clock = clock
         self._ids = ids
         self._silent_until = 0.0
+        self._alarm = Alarm[tuple[AnyLane, bool]](
+            lambda due: self.ring(due[0], direct=due[1]), monotonic=clock.monotonic
+        )
         self._queues = {name: Queue(prefix + name, connection=redis, serializer=JSONSerializer) for name in QUEUES}
 
     def ring(self, lane: AnyLane, *, direct: bool) -> None:
@@ -61,6 +68,10 @@ class RqBell:
         except RedisError as error:
             self._silent_until = self._clock.monotonic() + SILENCE_SECONDS
             log.warning("doorbell lost, the sweeper will find the work", extra={"error": type(error).__name__})
+
+    def ring_in(self, lane: AnyLane, *, direct: bool, seconds: float) -> None:
+        """See `ports.Bell`."""
+        self._alarm.put((lane, direct), seconds=seconds + LATE_SECONDS)
 
     def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""

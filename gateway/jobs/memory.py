@@ -19,6 +19,9 @@ class MemoryBell:
         """See `ports.Bell`."""
         self.rung.setdefault((lane, direct))
 
+    def ring_in(self, lane: AnyLane, *, direct: bool, seconds: float) -> None:
+        """See `ports.Bell`. It has no clock, so such a ring is lost."""
+
     def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""
         self.rung.pop((lane, direct), None)

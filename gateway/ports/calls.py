@@ -223,6 +223,9 @@ class Bell(Protocol):
     def ring(self, lane: AnyLane, *, direct: bool) -> None:
         """A lane has due rows. Never raises: whatever it loses, the sweeper finds."""
 
+    def ring_in(self, lane: AnyLane, *, direct: bool, seconds: float) -> None:
+        """A lane has due rows in so many seconds; said anew, that counts. Lost with this process. Never raises."""
+
     def answered(self, lane: AnyLane, *, direct: bool) -> None:
         """A drain begins: the next ring is a new one."""
 

@@ -127,6 +127,8 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
             until = ports.clock.now() + timedelta(seconds=result.wait_seconds)
             ports.work.block_lane(operation.lane, direct=operation.direct, until=until)
             ports.work.release(claim, due_at=ports.clock.now())
+            left = until - ports.clock.now()
+            ports.bell.ring_in(operation.lane, direct=operation.direct, seconds=max(0.0, left.total_seconds()))
             return False
     except LeaseLostError:
         log.warning("lease lost, another worker goes on", extra={"operation": operation.id})

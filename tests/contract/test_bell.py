@@ -20,6 +20,7 @@ from gateway.jobs import leftovers
 from gateway.jobs.bell import DRAIN_JOB, RING_SECONDS_MAX, SILENCE_SECONDS, RqBell, queue_of, settled_channel
 from gateway.jobs.memory import MemoryBell
 from gateway.ports import Bell
+from gateway.system import SystemClock
 from tests.contract.storage_kit import at_once
 from tests.support import LANE, OTHER_GSTIN, FakeClock, SeededIds, operation
 
@@ -172,6 +173,17 @@ def test_an_answered_lane_rings_anew(rq: InRedis) -> None:
     rq.bell.answered(LANE, direct=False)
     rq.bell.ring(LANE, direct=False)
     assert rq.rung() == [(LANE, False)] * 2
+
+
+def test_a_ring_for_later_comes_by_itself(rq: InRedis) -> None:
+    """Nobody mends anything; until then the lane is not rung."""
+    bell = RqBell(rq.redis, prefix=PREFIX, clock=SystemClock(), ids=SeededIds())
+    bell.ring_in(OTHER, direct=False, seconds=3600)
+    bell.ring_in(LANE, direct=False, seconds=0)
+    heard = rq.redis.blpop([rq.queues[False].key], timeout=30)
+    assert isinstance(heard, tuple)
+    assert Job.fetch(heard[1].decode(), rq.redis, serializer=JSONSerializer).kwargs["lane"] == str(LANE)
+    assert rq.rung() == []
 
 
 def test_an_answer_is_for_its_class_alone(rq: InRedis) -> None:

@@ -20,6 +20,7 @@ import httpx
 from gateway.domain import canonical, strict_json
 from gateway.domain.calendar import indian_date, write_portal_date
 from gateway.domain.identifiers import OPERATION_PREFIX
+from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Environment, Lane, Operation
 from gateway.domain.token_bucket import MICROSECONDS, Limit
 from gateway.jobs.memory import MemoryBell
@@ -74,15 +75,26 @@ class WakingBell(MemoryBell):
     def __init__(self, timeline: Timeline, on_settled: Callable[[Operation], None]) -> None:
         super().__init__(on_settled)
         self._timeline = timeline
+        self._due: dict[tuple[AnyLane, bool], datetime] = {}
         self.idle: dict[bool, list[Any]] = {True: [], False: []}
 
-    def ring(self, lane: Lane, *, direct: bool) -> None:
+    def ring(self, lane: AnyLane, *, direct: bool) -> None:
         """See `ports.Bell`."""
         if (lane, direct) not in self.rung:
             super().ring(lane, direct=direct)
             self._timeline.wake(self.idle[direct])
 
-    def job(self, *, direct: bool) -> Lane:
+    def ring_in(self, lane: AnyLane, *, direct: bool, seconds: float) -> None:
+        """See `ports.Bell`."""
+        at = self._due[lane, direct] = self._timeline.now() + timedelta(seconds=seconds)
+
+        def ring() -> None:
+            if self._due.get((lane, direct)) == at:
+                self.ring(lane, direct=direct)
+
+        self._timeline.start(ring, at=at)
+
+    def job(self, *, direct: bool) -> AnyLane:
         """The next lane that was rung, waited for."""
         while True:
             for lane, was_direct in self.rung:

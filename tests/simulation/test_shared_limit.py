@@ -53,6 +53,18 @@ def rush(lab: Lab, *, sellers: int, seconds: int) -> None:
         assert used >= 0.97 * allowed, f"{used} of {allowed}"
 
 
+def trickle(lab: Lab, *, every: float, calls: int) -> None:
+    """A limit that lets a call through so seldom that no thread waits for it, and saves none: no permit is lost."""
+    slow = Limit(calls=1000, seconds=round(1000 * every), burst=1)
+    with fleet(lab, sellers=1, gstin_limit=slow, account_limit=WIDE) as played:
+        (gstin,) = played.sellers
+        played.queue(gstin, calls + 10)
+        began = played.time.now()
+        played.play(seconds_max=calls * every)
+        used = sum(call.at >= began for call in check_law(played, slow, WIDE))
+        assert used >= 0.97 * calls, f"{used} of {calls}"
+
+
 def alone(lab: Lab, gstin: Limit, account: Limit) -> tuple[float, float]:
     """What one queued document and one direct call take when nothing else goes on, each with its login."""
     with fleet(lab, sellers=2, gstin_limit=gstin, account_limit=account) as played:
@@ -188,6 +200,12 @@ def restart(lab: Lab, *, seconds: int) -> None:
 def test_nothing_exceeds_and_nothing_is_wasted(lab: Lab) -> None:
     """Forty seconds of more work than the account allows."""
     rush(lab, sellers=8, seconds=40)
+
+
+@pytest.mark.parametrize("every", [0.7, 1.3, 2.7])
+def test_a_slow_limit_is_used_to_the_full(lab: Lab, every: float) -> None:
+    """Forty calls, seconds apart: who gave up is woken when there is a permit, not when the sweeper comes by."""
+    trickle(lab, every=every, calls=40)
 
 
 def test_a_backlog_holds_nobody_up(lab: Lab) -> None:
