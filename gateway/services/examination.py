@@ -90,9 +90,15 @@ def examine(reading: Reading, *, context: Context) -> Examined:
 
 
 def _not_told_better(form: Iterable[Fault], content: Iterable[Fault]) -> Iterable[Fault]:
-    """The faults of form, but for those of which a rule says more at the same place, with the portal's own code."""
+    """The faults of form, but for those of which a rule says more at the same place, with the portal's own code.
+
+    Where the patch of a rule writes a member, its form brings no patch, for one would undo the other. Where none does,
+    a form with a patch is told beside the rule, or the member would still not have the form when the rest is mended.
+    """
     places = {fault.at for fault in content}
-    return (fault for fault in form if fault.at not in places)
+    written = {step["path"] for fault in content for step in fault.fix or ()}
+    form = (replace(fault, fix=None) if fault.at in written else fault for fault in form)
+    return (fault for fault in form if fault.fix or fault.at not in places)
 
 
 def size(raw: bytes, document: Any) -> int:

@@ -38,7 +38,10 @@ class Mended:
 
 
 def mend(lines: Sequence[Line], totals: Mapping[str, Any], taxation: Taxation) -> Mended:
-    """The smallest change of taxes and sums after which they hold. Lines with unknown amounts stay as they are."""
+    """The smallest change of taxes and sums after which they hold. Lines with unknown amounts stay as they are.
+
+    Nothing is changed in a document that would come to less than nought: then what is taken for given is wrong.
+    """
     changed: dict[int, Changes] = {}
     after = list(lines)
     for position, line in enumerate(lines):
@@ -46,6 +49,9 @@ def mend(lines: Sequence[Line], totals: Mapping[str, Any], taxation: Taxation) -
             changed[line.index] = changes
             after[position] = Line(line.index, {**line.raw, **changes})
     known = all(line.sound for line in after)
+    total = document_total(after, totals) if known else None
+    if total is not None and total < 0:
+        return Mended(lines={}, totals={})
     return Mended(lines=changed, totals=_of_totals(after, totals) if known else {})
 
 
@@ -106,7 +112,7 @@ def _of_totals(lines: Sequence[Line], totals: Mapping[str, Any]) -> Changes:
             changes[name] = rounded(exact)
     exact_total = document_total(lines, totals)
     given = amount(totals.get("TotInvVal"))
-    if exact_total is not None and exact_total >= 0 and (given is None or not near(given, exact_total)):
+    if exact_total is not None and (given is None or not near(given, exact_total)):
         changes["TotInvVal"] = rounded(exact_total)
     return changes
 
