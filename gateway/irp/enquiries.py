@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
-from gateway.domain.calendar import write_portal_date
+from gateway.domain.calendar import write_instant, write_portal_date
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Absent, Misconfigured, MoharError, Throttled, Unavailable
@@ -59,7 +59,7 @@ class IrpEnquiries:
     def bill_of(self, seller: Seller, *, irn: str) -> EwayBill | None:
         """See `ports.Enquiries`."""
         exchange, _ = self._exchange(seller)
-        told = _told(exchange.ask(endpoints.EWB_GET_BY_IRN, key=irn, keep_lease=_no_lease))
+        told = _told(self._ask(seller, exchange, endpoints.EWB_GET_BY_IRN, key=irn))
         if told is None:
             return None
         bill = ewaybills.bill_of(told)
@@ -140,7 +140,22 @@ class IrpEnquiries:
         if exchange.errors_told:
             at = self._clock.now()
             self._budget.note(seller, caused_by=READING, errors=exchange.errors_told, at=at)
+        scope = exchange.tightest() if isinstance(answer, Outcome) else None
+        if isinstance(answer, Outcome) and scope is not None:
+            raise self._no_room(answer, scope)
         return answer
+
+    def _no_room(self, outcome: Outcome, scope: str) -> Throttled:
+        seconds = outcome.retry_after_seconds or _RETRY_SECONDS
+        return Throttled(
+            "limit-reached",
+            "The shared limit has no room for a question to the portal just now.",
+            help="Try again after Retry-After seconds.",
+            retry_after=seconds,
+            limit_owner="gsp",
+            scope=scope,
+            reset=write_instant(self._clock.now() + timedelta(seconds=seconds)),
+        )
 
     def _exchange(self, seller: Seller) -> tuple[Exchange, Route]:
         route = self._routebook.route(seller.route)

@@ -115,6 +115,10 @@ class Exchange:
         """Answers so far that were errors, those to logins included."""
         return self._permits.errors_told
 
+    def tightest(self) -> str | None:
+        """Whose bucket had no room for the last call, `gstin` or `account`; None where it was not for that."""
+        return self._permits.tightest()
+
     def dismiss_permits(self) -> None:
         """The permits that were planned for later calls are not needed."""
         self._permits.dismiss()

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.token_bucket import Limit
 from gateway.irp import endpoints
-from gateway.ports import Caller, Clock, Limiter, LimiterAwayError, Route
+from gateway.ports import Caller, Clock, Limiter, LimiterAwayError, Route, scope_of
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a direct call that was claimed waits for its permit. Well below what its lease has left."""
@@ -65,6 +65,8 @@ class Permits:
         self._planned: list[str] = []
         self.errors_told = 0
         """Answers that were errors, counted by whoever reads them."""
+        self.no_room: Mapping[str, Limit] | None = None
+        """The buckets that had no room for the last call, where it did not go out for that."""
 
     def plan(self, *calls: str, patience_seconds: float) -> float:
         """Have a permit promised for the first of these calls. 0, or the seconds until it makes sense to ask again.
@@ -98,15 +100,29 @@ class Permits:
         Raises LeaseLostError.
         """
         patience = PLANNED_PATIENCE_SECONDS if self._planned else LATER_PATIENCE_SECONDS
-        wait = self._take(call, patience, keep_lease=keep_lease)
-        if wait == 0:
-            return None
+        self.no_room = None
+        try:
+            wait = self._take(call, patience, keep_lease=keep_lease)
+            if wait == 0:
+                return None
+            self.no_room = self._buckets(call)
+        except LimiterAwayError:
+            wait = float(LIMITER_AWAY_SECONDS)
         self.dismiss()
         return Outcome(
             meaning=Meaning.UNREACHED,
             message="The shared limit has no room just now.",
             retry_after_seconds=max(1, round(wait)),
         )
+
+    def tightest(self) -> str | None:
+        """Whose bucket had no room for the last call, `gstin` or `account`; None where it was not for that."""
+        if self.no_room is None:
+            return None
+        try:
+            return scope_of(self._limiter.levels(self.no_room))
+        except LimiterAwayError:  # gone since
+            return scope_of({})
 
     def punish(self, seconds: int, call: str) -> None:
         """The portal said that it is too much: this seller waits for so long, the others of the account a moment."""
@@ -122,24 +138,24 @@ class Permits:
             return
 
     def _take(self, call: str, patience_seconds: float, *, keep_lease: Callable[[], None]) -> float:
-        """0 once there was a permit within the patience, else the seconds until it makes sense to ask again."""
+        """0 once there was a permit within the patience, else the seconds until it makes sense to ask again.
+
+        Raises LimiterAwayError.
+        """
         ends_at = self._clock.monotonic() + patience_seconds
         promised_at = self._clock.monotonic()
-        try:
-            while True:
-                keep_lease()
-                wait = self._limiter.take(self._buckets(call), replace(self._caller, call=call))
-                if wait == 0:
-                    self._went_out(call)
-                    return 0.0
-                if self._clock.monotonic() + wait > ends_at:
-                    return wait
-                if self._planned and self._clock.monotonic() - promised_at > PROMISE_AGAIN_SECONDS:
-                    promised_at = self._clock.monotonic()
-                    self._promise(call, patience_seconds=math.inf)
-                self._nap(wait)
-        except LimiterAwayError:
-            return float(LIMITER_AWAY_SECONDS)
+        while True:
+            keep_lease()
+            wait = self._limiter.take(self._buckets(call), replace(self._caller, call=call))
+            if wait == 0:
+                self._went_out(call)
+                return 0.0
+            if self._clock.monotonic() + wait > ends_at:
+                return wait
+            if self._planned and self._clock.monotonic() - promised_at > PROMISE_AGAIN_SECONDS:
+                promised_at = self._clock.monotonic()
+                self._promise(call, patience_seconds=math.inf)
+            self._nap(wait)
 
     def _went_out(self, call: str) -> None:
         """The promise is spent. A call that was not planned, such as a login, went in the place of one that was."""

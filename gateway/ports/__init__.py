@@ -18,6 +18,7 @@ from gateway.ports.calls import (
     Portals,
     PutOff,
     Use,
+    scope_of,
 )
 from gateway.ports.deliveries import (
     Deliveries,
@@ -167,5 +168,6 @@ __all__ = [
     "Verdict",
     "WebhookSecrets",
     "Work",
+    "scope_of",
     "token_key_context",
 ]

@@ -104,6 +104,12 @@ class Level:
     queued_wait: float
 
 
+def scope_of(levels: Mapping[str, Level]) -> str:
+    """Whose bucket keeps a direct call waiting longest: the seller's, or that of the whole GSP account."""
+    tightest = max(levels, key=lambda name: levels[name].direct_wait, default="")
+    return "account" if tightest.endswith(":account") else "gstin"
+
+
 class Limiter(Protocol):
     """The limit that all callers of a GSP account share. Every method raises LimiterAwayError."""
 

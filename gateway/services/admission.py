@@ -12,9 +12,8 @@ from gateway.domain import canonical
 from gateway.domain.calendar import IST, indian_date, write_instant
 from gateway.domain.faults import Fault
 from gateway.domain.operations import Kind, Operation
-from gateway.domain.token_bucket import Limit
 from gateway.errors import Clash, Forbidden, Invalid, Throttled, Unavailable
-from gateway.ports import Caller, IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Seller
+from gateway.ports import Caller, IdempotencyKey, LimiterAwayError, NewOperation, Received, Reception, Seller, scope_of
 from gateway.services import routing, shield
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal
@@ -198,13 +197,6 @@ def _admit(new: NewOperation, seller: Seller, asked: Asked, ports: Ports) -> Non
             help="Try again after Retry-After seconds, or send `Prefer: respond-async` and let it be queued.",
             retry_after=max(1, math.ceil(wait)),
             limit_owner="gsp",
-            scope=_scope(allowance, ports),
+            scope=scope_of(ports.limiter.levels(allowance)),
             reset=write_instant(ports.clock.now() + timedelta(seconds=wait)),
         )
-
-
-def _scope(allowance: Mapping[str, Limit], ports: Ports) -> str:
-    """Whose bucket keeps a call waiting longest: the seller's, or that of the whole GSP account."""
-    levels = ports.limiter.levels(allowance)
-    tightest = max(levels, key=lambda name: levels[name].direct_wait, default="")
-    return "account" if tightest.endswith(":account") else "gstin"

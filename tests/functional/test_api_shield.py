@@ -60,11 +60,13 @@ def test_readers_whose_questions_are_errors_are_stopped_too(stack: Stack) -> Non
 
 
 def test_a_refused_document_and_an_absent_one_are_errors(stack: Stack) -> None:
-    """What the portal answers with an error is counted, whether it was sent or asked for."""
+    """What the portal answers with an error is counted, whether it was sent or asked for: a bill's absence too."""
     stack.get(f"/irn/{'0' * 64}")
+    irn = stack.post(document()).json()["irn"]
+    refused(stack.get(f"/irn/{irn}/ewb"), 404, "ewb-unknown")
     stack.clock.step(seconds=2)
     seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
     spent = stack.ports.budget.spent(
         environment=seller.environment, scope=Scope.GSTIN, name=SELLER, at=stack.clock.now()
     )
-    assert spent.by_cause == {READING: 1}
+    assert spent.by_cause == {READING: 2}

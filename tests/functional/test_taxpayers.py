@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -11,11 +12,12 @@ from sqlalchemy import select
 from gateway.domain.calendar import write_instant
 from gateway.domain.token_bucket import Limit
 from gateway.limits.health import FAILURES_MIN
+from gateway.ports import Limiter
 from gateway.sandbox import master
 from gateway.services import access
 from gateway.storage.tables import taxpayers
 from tests.support import START, record
-from tests.support_api import ROUTE, SECOND_SELLER, SELLER, Stack, document, refused
+from tests.support_api import ROUTE, SECOND_SELLER, SELLER, AwayLimiter, Blueprint, Stack, document, refused
 
 GONE = master.UNDATED_CANCELLED_TAXPAYER.gstin
 """Cancelled; only the GST register knows since when."""
@@ -70,6 +72,28 @@ def test_refresh_takes_a_permit_each_time(stack: Stack) -> None:
     assert 0 < synced < burst
     stack.clock.step(hours=1)
     assert ask(stack, query="?refresh=true")["stale"] is False
+
+
+@pytest.mark.parametrize("kind", ["gstin", "account"])
+@pytest.mark.parametrize("path", [f"/gstins/{GONE}", f"/irn/{'0' * 64}", "/ewb/180000000999"])
+def test_a_question_for_which_there_is_no_room_is_told_when_to_come_back(stack: Stack, path: str, kind: str) -> None:
+    """429 as for everything else that the shared limit turns away, not 503: nothing is away."""
+    ask(stack)
+    stack.get("/ewb/180000000998")  # both systems are logged in
+    access.put_route(replace(ROUTE, limits={kind: Limit(1, 60, 1)}), ports=stack.ports)
+    stack.clock.step(seconds=2)  # a process may know a route for a second
+    assert stack.get(f"/irn/{'1' * 64}").status_code == 404  # takes the permit that there is
+    problem = refused(stack.get(path), 429, "limit-reached")
+    assert (problem["limit_owner"], problem["scope"]) == ("gsp", kind)
+    assert 30 < problem["retryAfter"] <= 60
+    stack.clock.step(seconds=problem["retryAfter"])
+    assert stack.get(path).status_code != 429
+
+
+def test_a_question_without_a_limiter_is_503(tmp_path: Path, blueprint: Blueprint) -> None:
+    """Then nobody can tell whether a call is allowed: that is no limit of anybody."""
+    with Stack(tmp_path, blueprint, limiter=cast("Limiter", AwayLimiter())) as stack:
+        assert refused(stack.get(f"/gstins/{GONE}"), 503, "portal-unavailable")["retryAfter"] == 1
 
 
 @pytest.mark.parametrize(
