@@ -21,17 +21,22 @@ from gateway.ports import Document, Listed, Relative
 from gateway.ports.bills import HeldBill
 from gateway.services.limits import Place
 
-ADVICE: Final[Mapping[Status, str]] = {
+_ADVICE: Final[Mapping[Status, str]] = {
     Status.QUEUED: "It waits for its turn; nothing needs to be done.",
     Status.SUBMITTING: "It is being sent; nothing needs to be done.",
-    Status.INDETERMINATE: "The portal may have registered it: do not renumber it. The gateway finds out.",
+    Status.INDETERMINATE: "The portal may have done it: {warning}. The gateway finds out.",
     Status.QUARANTINED: (
-        "The portal refused it after an attempt whose outcome is unknown: do not renumber it. "
+        "The portal refused it after an attempt whose outcome is unknown: {warning}. "
         "The gateway looks again until the outcome is certain."
     ),
     Status.HELD: "It waits for a cause that is not the document's; it goes on by itself once that is gone.",
-    Status.PARKED: "An operator has to look at it and resume it; do not renumber it.",
+    Status.PARKED: "An operator has to look at it and resume it; {warning}.",
 }
+_WARNINGS: Final[Mapping[bool, str]] = {
+    True: "do not renumber it",
+    False: "count on neither outcome yet",
+}
+"""What not to do while an outcome is unknown, by whether the operation has claimed a document's number."""
 _HELD: Final[Mapping[HoldCause, str]] = {
     HoldCause.CREDENTIALS: "The portal does not take the GSTIN's login: enter it anew with `mohar gstin add`.",
     HoldCause.ACCOUNT: "The GSTIN's account at the portal, or the route to it, needs attention.",
@@ -279,9 +284,11 @@ def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
 def _advice(found: Operation) -> str | None:
     if found.status is Status.QUEUED and found.portal_code == CLOCKS_APART_CODE:
         return _CLOCKS_APART
+    warning = _WARNINGS[KINDS[found.kind].claims_number]
     if found.status is not Status.HELD or found.hold_cause is None:
-        return ADVICE.get(found.status)
-    doubt = " It may be registered already: do not renumber it." if found.in_doubt else ""
+        advice = _ADVICE.get(found.status)
+        return None if advice is None else advice.format(warning=warning)
+    doubt = f" It may be done already: {warning}." if found.in_doubt else ""
     return _HELD[found.hold_cause] + doubt
 
 

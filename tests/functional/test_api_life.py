@@ -120,6 +120,8 @@ def test_an_unanswered_cancellation_is_looked_up(stack: Stack, fault: str) -> No
     stack.strike(fault, operations=["cancel"])
     answer = cancel(stack, irn)
     assert (answer.status_code, answer.json()["in_doubt"]) == (202, True)
+    assert "neither outcome" in answer.json()["advice"]
+    assert "renumber" not in answer.json()["advice"], "there is no number to change"
     stack.later(seconds=2)
     stack.drain()
     assert stack.get(answer.headers["location"]).json()["status"] == "succeeded"
