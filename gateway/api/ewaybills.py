@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from gateway.api import asking, contract, presenting, state
+from gateway.api import asking, contract, presenting, queries, state
 from gateway.api.dependencies import MayMove, MayRead
 from gateway.services import ewaybills, road
 from gateway.services.principal import Scope
@@ -51,7 +51,7 @@ async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Re
     if number == CONSOLIDATED:  # a call of its own, which takes other methods
         raise HTTPException(405)
     here = state.of(request)
-    refresh = request.query_params.get("refresh", "") == "true"
+    refresh = queries.refresh(request)
     found = await here.ask(road.find, number, principal, refresh=refresh, ports=here.ports)
     steps = await here.run(road.steps, found, ports=here.ports)
     return presenting.respond(presenting.bill(found) | {"steps": [presenting.bill_step(each) for each in steps]})
@@ -66,7 +66,7 @@ async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Re
 async def get_eway_bill_of(request: Request, principal: MayRead, irn: str) -> Response:
     """The e-way bill of an IRN; with `refresh=true`, or where the gateway knows of none, as the portal has it now."""
     here = state.of(request)
-    refresh = request.query_params.get("refresh", "") == "true"
+    refresh = queries.refresh(request)
     found = await here.ask(ewaybills.of_irn, irn, principal, refresh=refresh, ports=here.ports)
     return presenting.respond(presenting.bill(found))
 

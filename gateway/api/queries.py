@@ -16,6 +16,7 @@ from gateway.errors import Invalid
 
 POSITION_MAX: Final = 2**63 - 1
 """Of a cursor: what the database can count to."""
+_TRUTHS: Final = {"true": True, "false": False}
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -66,6 +67,14 @@ def word(request: Request, name: str, vocabulary: Iterable[str]) -> str | None:
     if text is not None and text not in known:
         raise _wrong(name, f"one of {', '.join(known)}")
     return text
+
+
+def refresh(request: Request) -> bool:
+    """Whether the portal is to be asked whatever is known. Raises Invalid."""
+    said = request.query_params.get("refresh", "false").lower()
+    if said not in _TRUTHS:
+        raise Invalid("refresh-malformed", "`refresh` is true or false.", help="Send true, or leave it out.")
+    return _TRUTHS[said]
 
 
 def words(request: Request, name: str, *, form: re.Pattern[str], words_max: int) -> list[str]:

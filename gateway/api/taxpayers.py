@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.api import contract, presenting, state
+from gateway.api import contract, presenting, queries, state
 from gateway.api.dependencies import MayRead
 from gateway.domain.calendar import write_instant
 from gateway.domain.identifiers import is_gstin
@@ -16,8 +14,6 @@ from gateway.services import taxpayers
 from gateway.services.principal import Scope
 
 router = APIRouter()
-
-_SAID: Final = {"true": True, "false": False}
 
 
 @router.get(
@@ -35,7 +31,7 @@ async def get_taxpayer(request: Request, principal: MayRead, gstin: str) -> Resp
     """
     if not is_gstin(gstin):
         raise Invalid("gstin-malformed", "A GSTIN has 2 digits and 13 digits or capitals.", help="Check the GSTIN.")
-    here, refresh = state.of(request), _refresh(request)
+    here, refresh = state.of(request), queries.refresh(request)
     known = None
     if not refresh:
         fresh_seconds = here.settings.taxpayer_seconds
@@ -44,10 +40,3 @@ async def get_taxpayer(request: Request, principal: MayRead, gstin: str) -> Resp
         known = await here.ask(taxpayers.ask, gstin, principal, sync=refresh, ports=here.ports)
     told = {"age": known.age_seconds, "fetched_at": write_instant(known.fetched_at), "stale": known.stale}
     return presenting.respond({**known.answer, **told}, headers={"Age": str(known.age_seconds)})
-
-
-def _refresh(request: Request) -> bool:
-    said = request.query_params.get("refresh", "false").lower()
-    if said not in _SAID:
-        raise Invalid("refresh-malformed", "`refresh` is true or false.", help="Send true, or leave it out.")
-    return _SAID[said]

@@ -77,7 +77,9 @@ QUERIES: Final[Mapping[str, Sequence[str]]] = {
         "/irn?limit=%201", "/operations?limit=null",
     ],
     "refresh-malformed": [
-        f"/gstins/29AAHCT7421P1ZM?refresh={text}" for text in ("", "yes", "1", "truefalse", "null", "\u0442rue")
+        *(f"/gstins/29AAHCT7421P1ZM?refresh={text}" for text in ("", "yes")),
+        *(f"/ewb/180000000001?refresh={text}" for text in ("1", "\u0442rue")),
+        *(f"/irn/{IRN}/ewb?refresh={text}" for text in ("truefalse", "null")),
     ],
     "cursor-invalid": [
         "/irn?cursor=x", "/irn?cursor=e30", "/irn?cursor=W10", "/irn?cursor=" + "W" * 400, "/irn?cursor=%00",
