@@ -48,8 +48,9 @@ class SqlRoutebook:
             "client_secret_sealed": sealed,
             "enforce_check_digit": route.enforce_check_digit,
             "pace": route.pace,
-            "limits": {name: asdict(limit) for name, limit in route.limits.items()}
-            | {"relogin_seconds_min": route.relogin_seconds_min, "ewb_base_url": route.ewb_base_url},
+            "limits": {name: asdict(limit) for name, limit in route.limits.items()},
+            "relogin_seconds_min": route.relogin_seconds_min,
+            "ewb_base_url": route.ewb_base_url,
             "portal": route.portal,
             "headers_sealed": self._sealed_headers(route),
             "created_at": record.at,
@@ -267,8 +268,6 @@ class SqlRoutebook:
         return opened
 
     def _read_route(self, row: RowMapping) -> Route:
-        limits = dict(row["limits"])
-        relogin_seconds_min, ewb_base_url = limits.pop("relogin_seconds_min"), limits.pop("ewb_base_url", "")
         return Route(
             name=row["name"],
             environment=Environment(row["environment"]),
@@ -278,9 +277,9 @@ class SqlRoutebook:
             client_secret=self._vault.open(row["client_secret_sealed"], context=_route_context(row["name"])).decode(),
             enforce_check_digit=row["enforce_check_digit"],
             pace=row["pace"],
-            limits={name: Limit(**limit) for name, limit in limits.items()},
-            relogin_seconds_min=relogin_seconds_min,
-            ewb_base_url=ewb_base_url,
+            limits={name: Limit(**limit) for name, limit in row["limits"].items()},
+            relogin_seconds_min=row["relogin_seconds_min"],
+            ewb_base_url=row["ewb_base_url"],
             portal=row["portal"],
             headers=self._opened_headers(row),
         )

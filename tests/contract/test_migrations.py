@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect
+from alembic import command
+from sqlalchemy import Connection, inspect, text
 
 from gateway.storage import migrate, tables
 from gateway.storage.database import Database
+from tests import support
 from tests.contract.storage_kit import Server, Storage
 
 _UPGRADE = "import sys; from gateway.storage import database, migrate; migrate.upgrade(database.Database(sys.argv[1]))"
@@ -86,3 +90,22 @@ def test_several_processes_may_upgrade_at_once(empty: Callable[[], Database]) ->
     complaints = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], complaints
     assert migrate.is_current(database)
+
+
+def test_what_stood_among_the_limits_of_a_route_gets_columns(storage: Storage) -> None:
+    """A route of an older schema keeps its second address and its pause between logins, and goes back with them."""
+    route = support.route(ewb_base_url="https://bills.test", relogin_seconds_min=7)
+    storage.routebook.put_route(route, record=support.record("aud_1"))
+    storage.database.rebuild(partial(_go_back, to="0018"))
+    with storage.database.read() as connection:
+        limits = connection.execute(text("SELECT limits FROM routes")).scalar_one()
+    limits = json.loads(limits) if isinstance(limits, str) else limits
+    assert limits.keys() - route.limits.keys() == {"ewb_base_url", "relogin_seconds_min"}
+    migrate.upgrade(storage.database)
+    assert storage.routebook.routes() == [route]
+
+
+def _go_back(connection: Connection, *, to: str) -> None:
+    config = migrate._config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, to)

@@ -18,7 +18,9 @@ routes = Table(
     Column("client_secret_sealed", LargeBinary, nullable=False),
     Column("enforce_check_digit", Boolean, nullable=False),
     Column("pace", String(20), nullable=False),
-    Column("limits", JSON, nullable=False),
+    Column("limits", JSON, nullable=False),  # by what each limits, a `token_bucket.Limit`
+    Column("relogin_seconds_min", Integer, nullable=False),  # between two logins of an account
+    Column("ewb_base_url", String(300), nullable=False),  # of the e-way bill system; empty: below base_url
     Column("portal", String(20), nullable=False, server_default=""),  # as its sisters know it: NIC1, NIC2
     Column("headers_sealed", LargeBinary),  # what a GSP wants besides; null: nothing
     Column("created_at", Instant, nullable=False),
