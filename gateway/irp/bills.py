@@ -95,14 +95,21 @@ def read_made(talk: Matter, told: Told, found_by: str) -> Outcome:
 
 
 def computed_until(asked: Mapping[str, Any], *, start: datetime | None, distance: str) -> datetime | None:
-    """The end of validity by law, if a vehicle was named, and how far it goes was not left to the portal."""
+    """The end of validity by law, if a vehicle was named, and how far it goes was not left to the portal.
+
+    Both systems' names for vehicle and mode are read.
+    """
     kilometres = number_in(asked.get(distance))
-    if start is None or not kilometres or not (text_of(asked.get("vehicleNo")) or text_of(asked.get("transDocNo"))):
+    if start is None or not kilometres or not _one_of(asked, "vehicleNo", "VehNo", "transDocNo", "TransDocNo"):
         return None
     oversized = ewaybill.is_oversized(
-        vehicle_type=text_of(asked.get("vehicleType")) or None, mode=text_of(asked.get("transMode")) or None
+        vehicle_type=_one_of(asked, "vehicleType", "VehType"), mode=_one_of(asked, "transMode", "TransMode")
     )
     return ewaybill.valid_until(start, distance_km=int(kilometres), oversized=oversized)
+
+
+def _one_of(asked: Mapping[str, Any], *names: str) -> str | None:
+    return next((text for name in names if (text := text_of(asked.get(name)))), None)
 
 
 def there(told: Told, *, environment: Environment) -> HeldBill | None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome
-from gateway.irp import codes, endpoints, envelope, syncing
+from gateway.irp import bills, codes, endpoints, envelope, syncing
 from gateway.irp.codes import Disposition
 from gateway.irp.exchange import Told
 from gateway.irp.reading import portal_time
@@ -30,8 +30,9 @@ def generate(talk: Talk) -> Outcome:
     if codes.verdict(answer.errors) is not Disposition.DUPLICATE:
         return meant(answer, REFUSALS)
     found = look_up_made(talk)
-    if found.meaning is Meaning.REGISTERED:
-        return replace(found, message="The IRN had an e-way bill already. The portal does not tell what is in it.")
+    if found.meaning is Meaning.REGISTERED and isinstance(found.result, EwayBill):
+        message = "The IRN had an e-way bill already. The portal does not tell what is in it."
+        return replace(found, result=replace(found.result, computed_until=None), message=message)
     return _unseen(answer, found)
 
 
@@ -50,7 +51,9 @@ def read_made(matter: Matter, told: Told, found_by: str) -> Outcome:
         return unknown(told, "The portal's success names no e-way bill.")
     if bill.cancelled and not _is_of(matter, bill):
         return Outcome(meaning=Meaning.ABSENT, evidence=told.data, found_by=found_by)
-    return Outcome(meaning=Meaning.REGISTERED, result=bill, evidence=told.data, found_by=found_by)
+    computed = bills.computed_until(matter.asked, start=bill.made_at, distance="Distance")
+    made = replace(bill, computed_until=computed)
+    return Outcome(meaning=Meaning.REGISTERED, result=made, evidence=told.data, found_by=found_by)
 
 
 def bill_of(told: Told) -> EwayBill | None:

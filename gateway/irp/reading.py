@@ -13,7 +13,7 @@ from gateway.domain.calendar import read_portal_date, read_portal_time
 from gateway.domain.identifiers import is_document_number
 from gateway.domain.outcomes import EwayBill, Meaning, Outcome, Registration
 from gateway.errors import Unavailable
-from gateway.irp import envelope, portal_json, signatures
+from gateway.irp import bills, envelope, portal_json, signatures
 from gateway.irp.exchange import Told
 from gateway.irp.signatures import KeyStore
 
@@ -53,7 +53,7 @@ def read(told: Told, sent: Mapping[str, Any], keys: KeyStore, *, found_by: str) 
         told_first = "The IRN was rejected: the same document was registered elsewhere, and that one counts."
     return Outcome(
         meaning=Meaning.CONFLICT if differences else Meaning.REGISTERED,
-        result=replace(registered, differences=differences),
+        result=replace(registered, differences=differences, ewb=_with_end(registered.ewb, sent)),
         evidence=told.data,
         found_by=found_by,
         message=told_first,
@@ -137,6 +137,14 @@ def _eway_bill(answer: Mapping[str, Any], info: envelope.Info) -> EwayBill | Non
         errors=errors,
         remarks="; ".join(dict.fromkeys(remarks)) or None,
     )
+
+
+def _with_end(bill: EwayBill | None, sent: Mapping[str, Any]) -> EwayBill | None:
+    """The bill, with the end that the distance in the document gives by law."""
+    asked = sent.get("EwbDtls")
+    if bill is None or not isinstance(asked, dict):
+        return bill
+    return replace(bill, computed_until=bills.computed_until(asked, start=bill.made_at, distance="Distance"))
 
 
 def _originals(document: Mapping[str, Any]) -> tuple[tuple[str, date], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, case, update
 
 from gateway.domain.ewaybill import Standing
 from gateway.domain.operations import Kind, Operation
@@ -51,7 +51,9 @@ def changed(connection: Connection, operation: Operation, result: BillChange, at
         if operation.kind in _STANDINGS:
             values["status"] = _STANDINGS[operation.kind].value
         if result.valid_until is not None:
-            values["computed_until"] = result.computed_until  # the old one was for the old distance
+            same_end = eway_bills.c.valid_until == result.valid_until
+            computed = case((same_end, eway_bills.c.computed_until), else_=None)  # of another end, for another distance
+            values["computed_until"] = result.computed_until or computed
         here = (eway_bills.c.environment == operation.environment.value) & (eway_bills.c.number == number)
         connection.execute(update(eway_bills).where(here).values(values | {"recorded_at": at}))
         write_step(connection, operation, result, number=number, at=at)

@@ -131,6 +131,7 @@ def _bill(bill: EwayBill, of: Mapping[str, Any], *, at: datetime) -> dict[str, A
         "status": "cancelled" if bill.cancelled else "active",
         "made_at": bill.made_at,
         "valid_until": bill.valid_until,
+        "computed_until": bill.computed_until,
         "remarks": bill.remarks,
         "recorded_at": at,
     }

@@ -102,6 +102,8 @@ def test_a_step_changes_what_it_says_and_nothing_else(storage: Storage, bills: S
     bills.take_over(_bill())
     for operation, change in done:
         _apply(storage, operation, change)
+        if change.vehicle_no is not None:
+            assert _get(bills).computed_until == ENDS, "the same end is computed from the same distance"
     held = _get(bills)
     assert (held.vehicle_no, held.transporter_id) == ("KA05CD5678", "29AAACM0013N1Z1")
     assert (held.valid_until, held.computed_until) == (ENDS + timedelta(days=2), None)

@@ -244,6 +244,28 @@ def test_an_eway_bill_is_made_for_an_irn(stack: Stack) -> None:
     refused(stack.post({"Irn": irn, **TRUCK, "VehNo": "KA01AB9999"}, "/ewb"), 409, "ewb-exists")
 
 
+@pytest.mark.parametrize(("asked", "days"), [({"Distance": 0}, None), ({"VehType": "O"}, 10), ({}, 1)])
+def test_the_end_that_the_distance_gives_stands_beside_the_portals(
+    stack: Stack, asked: dict[str, Any], days: int | None
+) -> None:
+    """A day for 200 km or for 20, of a bill with an invoice and of one by IRN; not where the portal found the way."""
+    sent = document("with_ewb")
+    sent["EwbDtls"] |= asked
+    way = dict(sent["EwbDtls"])
+    numbers = [stack.post(sent).json()["ewb"]["number"]]
+    del sent["EwbDtls"]
+    sent["DocDtls"]["No"] += "A"
+    irn = stack.post(sent).json()["irn"]
+    told = stack.post({"Irn": irn, **way}, "/ewb")
+    assert told.status_code == 201, told.text
+    numbers.append(told.json()["number"])
+    for number in numbers:
+        bill = stack.get(f"/ewb/{number}").json()
+        end = None if days is None else f"2026-11-{20 + days}T23:59:00+05:30"
+        assert bill["computed_until"] == end
+        assert bill["valid_until"] == (end or bill["valid_until"])
+
+
 @pytest.mark.parametrize("fault", ["drop_after", "drop_before", "garble"])
 def test_an_unanswered_eway_bill_is_looked_up(stack: Stack, fault: str) -> None:
     """Made or not, the portal is asked before anything is sent again, and one bill is made."""
