@@ -27,7 +27,10 @@ REJECTED_DAYS: Final = 2
 OPEN_FOR: Final = timedelta(hours=1)
 """An operation that is younger is on its way, and will soon be known by itself."""
 NUMBERS_MAX: Final = 200
-"""Numbers that a run looks up. Nearly each costs one of the errors that a portal bears: it has no such document."""
+"""Numbers that a run looks up in any case. Nearly each costs one of the errors that a portal bears: it has no such
+document."""
+SPARE_PERCENT: Final = 25
+"""As long as less of those errors is spent, of the taxpayer's and of the client id's, a run looks up all numbers."""
 TRIES_MAX: Final = 3
 """Answers without sense to one question, after which it is left out: the rest of the run must not wait for it."""
 TRIES_MORE: Final = 9

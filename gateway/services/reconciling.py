@@ -221,7 +221,7 @@ def _document(run: Run, seller: Seller, ports: Ports) -> _Question | None:
 
 
 def _number(run: Run, seller: Seller, ports: Ports) -> _Question | None:
-    listed = ports.reconciliations.next_number(run) if run.looked_up < reconciling.NUMBERS_MAX else None
+    listed = ports.reconciliations.next_number(run) if _may_look_up(run, seller, ports) else None
     if listed is None:
         return None
     operation, route = listed.operation, listed.route or seller.route
@@ -233,6 +233,14 @@ def _number(run: Run, seller: Seller, ports: Ports) -> _Question | None:
         found=lambda outcome: reconciling.of_number(outcome, operation_id=operation.id, in_doubt=operation.in_doubt),
         looked_up=1,
         of=operation,
+    )
+
+
+def _may_look_up(run: Run, seller: Seller, ports: Ports) -> bool:
+    """Whether one more number is looked up: some always are, further ones while the portal bears many more errors."""
+    spent = shield.spending(seller, ports=ports)
+    return run.looked_up < reconciling.NUMBERS_MAX or all(
+        error_budget.percent(each.scope, each.errors) < reconciling.SPARE_PERCENT for each in spent
     )
 
 

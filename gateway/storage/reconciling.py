@@ -32,7 +32,8 @@ from gateway.storage.tables import documents, gstins, operations, reconciliation
 from gateway.storage.upsert import insert_missing
 
 RECENT: Final = timedelta(days=7)
-"""A taxpayer without a document for so long, and without open work, has no run: each would cost a login a day."""
+"""A taxpayer without a document for so long, without open work and without numbers to look up has no run: each would
+cost a login a day."""
 ACTOR: Final = "reconciliation"
 """Who did what a run does, and what the portal's errors to it are put down to."""
 _FREE: Final[dict[str, Any]] = {"lease_token": None, "lease_until": None, "lease_owner": None}
@@ -59,7 +60,9 @@ class SqlReconciliations:
             operations.c.gstin == gstins.c.gstin,
             operations.c.settled_at.is_(None),
         )
-        waiting = select(gstins.c.environment, gstins.c.org_id, gstins.c.gstin).where(~opened, or_(recent, under_way))
+        failed = (unregistered.newest_end(status, gstins.c) > at - LOOKS_BACK for status in unregistered.ENDED)
+        wanted = or_(recent, under_way, *failed)
+        waiting = select(gstins.c.environment, gstins.c.org_id, gstins.c.gstin).where(~opened, wanted)
         with self._database.read() as connection:
             found = [dict(row) for row in connection.execute(waiting.limit(rows_max)).mappings()]
         until = min(datetime.combine(day, OPENS_AT), at)

@@ -18,7 +18,8 @@ from gateway.storage.rows import fetch_operation, read_operation
 from gateway.storage.tables import documents, identities, operations
 from gateway.storage.tables.work import NOT_SUCCEEDED
 
-_ENDED: Final = (Status.REJECTED.value, Status.EXPIRED.value, Status.WITHDRAWN.value)
+ENDED: Final = (Status.REJECTED.value, Status.EXPIRED.value, Status.WITHDRAWN.value)
+"""The statuses of what ended without an effect."""
 _OPEN: Final = (
     Status.QUEUED.value,
     Status.HELD.value,
@@ -45,6 +46,16 @@ def first(connection: Connection, run: Run) -> FreeNumber | None:
     return None
 
 
+def newest_end(status: str, of: Any) -> Any:
+    """When the newest operation of a taxpayer that ended so did end, as an expression: one look into an index.
+
+    `of` has the columns of its GSTIN and environment.
+    """
+    mine = (operations.c.environment == of.environment, operations.c.gstin == of.gstin)
+    query = select(operations.c.settled_at).where(*mine, NOT_SUCCEEDED, operations.c.status == status)
+    return query.order_by(operations.c.id.desc()).limit(1).scalar_subquery()
+
+
 def is_still(connection: Connection, before: Operation) -> bool:
     """Whether nothing has happened to an operation since it was listed, nor anything of ours to its number."""
     now = fetch_operation(connection, before.id, lock=True)
@@ -56,7 +67,7 @@ def is_still(connection: Connection, before: Operation) -> bool:
 
 def _query(run: Run, after: str | None) -> Any:
     ended = and_(
-        operations.c.status.in_(_ENDED),
+        operations.c.status.in_(ENDED),
         operations.c.attempts > 0,
         operations.c.settled_at > run.until - LOOKS_BACK,
     )

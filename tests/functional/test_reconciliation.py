@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.calendar import indian_date
+from gateway.domain.error_budget import ERRORS_MAX, Scope
 from gateway.domain.events import EventType
 from gateway.domain.operations import Environment
 from gateway.domain.reconciling import ReconcileLane
@@ -165,6 +166,24 @@ def test_a_number_that_is_free_on_both_sides_is_none(stack: Stack) -> None:
     registered(stack, "A2")
     run = next_day(stack)
     assert (run.phase, run.looked_up, run.found) == ("done", 1, 0)
+
+
+@pytest.mark.parametrize(("spent", "looked_up"), [(0, 3), (ERRORS_MAX[Scope.GSTIN] // 4, 1)])
+def test_all_numbers_are_looked_up_while_the_portal_bears_it(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, spent: int, looked_up: int
+) -> None:
+    """Not only so many: a bound for a quiet taxpayer would leave out for good what no portal shows two days later."""
+    monkeypatch.setattr("gateway.domain.reconciling.NUMBERS_MAX", 1)
+    for number in range(3):
+        stack.strike("unknown_code", after=False, code="2172")
+        assert stack.post(document(No=f"R{number}")).status_code == 422
+    seller = stack.ports.directory.seller(environment=Environment.TEST, gstin=SELLER)
+    assert seller is not None
+    stack.clock.step(hours=14)
+    if spent:
+        stack.ports.budget.note(seller, caused_by="cli_another", errors=spent, at=stack.clock.now())
+    stack.clock.step(seconds=2)
+    assert run_day(stack).looked_up == looked_up
 
 
 @pytest.mark.parametrize(
