@@ -29,3 +29,6 @@ class Taxpayers(Protocol):
 
     def forget(self, gstin: str, *, environment: Environment, org_id: str) -> None:
         """The portal knows none such any more."""
+
+    def reap(self, *, before: datetime) -> int:
+        """Forget what was told before an instant; how much that was."""

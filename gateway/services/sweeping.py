@@ -27,6 +27,8 @@ INVARIANTS_EVERY: Final = 300
 """Sweeps between two looks at whether what always holds still does."""
 INVARIANTS_NEWEST: Final = 1000
 """Rows of each kind that these look at: about a second's work, well within the leader's lease."""
+TAXPAYERS_KEPT: Final = timedelta(days=90)
+"""What a portal told of a taxpayer may stand in for so long while it cannot be asked. Nobody asked for it since."""
 REAP_EVERY: Final = 60
 """Sweeps between two rounds of what is not urgent."""
 
@@ -66,7 +68,8 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
 
 def reap(*, at: datetime, ports: Ports) -> int:
     """Forget what is past its life; how much that was."""
-    return ports.upkeep.reap(at=at, rows_max=KEYS_MAX) + ports.keyring.reap(at=at) + ports.bell.sweep()
+    old = ports.taxpayers.reap(before=at - TAXPAYERS_KEPT)
+    return old + ports.upkeep.reap(at=at, rows_max=KEYS_MAX) + ports.keyring.reap(at=at) + ports.bell.sweep()
 
 
 def tell(*, at: datetime, ports: Ports) -> int:

@@ -43,6 +43,11 @@ class SqlTaxpayers:
         statement = delete(taxpayers).where(_named(gstin, environment, org_id))
         self._database.write(lambda connection: connection.execute(statement))
 
+    def reap(self, *, before: datetime) -> int:
+        """See `Taxpayers`."""
+        statement = delete(taxpayers).where(taxpayers.c.fetched_at < before)
+        return self._database.write(lambda connection: connection.execute(statement).rowcount)
+
 
 def keep(
     connection: Connection,

@@ -19,11 +19,14 @@ from gateway.storage.notices import SqlNotices
 from gateway.storage.queries import LONGEST_DUE_MAX, NEAREST_MAX
 from gateway.storage.reconciling import SqlReconciliations
 from gateway.storage.road import SqlBills
+from gateway.storage.taxpayers import SqlTaxpayers
 from tests.contract.storage_kit import Storage
 from tests.support import new_operation
 
 DUE: Final = 2 * LONGEST_DUE_MAX
-LARGE: Final = "operations|documents|deliveries|delivery_attempts|events|audit|attempts|idempotency_keys|eway_bills"
+LARGE: Final = (
+    "operations|documents|deliveries|delivery_attempts|events|audit|attempts|idempotency_keys|eway_bills|taxpayers"
+)
 """Tables that grow with what a gateway does."""
 
 
@@ -118,6 +121,7 @@ def test_a_sweep_finds_all_it_asks_for_by_an_index(storage: Storage) -> None:
         "notices": SqlNotices(database, ids),
         "bills": SqlBills(database, ids),
         "keyring": SqlKeyring(database),
+        "taxpayers": SqlTaxpayers(database),
         "reconciliations": SqlReconciliations(database, ids),
         "bell": MemoryBell(),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from gateway.domain.operations import Environment
 from gateway.domain.outcomes import Meaning
@@ -36,3 +38,16 @@ def test_what_an_attempt_learnt_is_kept_with_its_outcome(storage: Storage) -> No
     for gstin, answer in told.items():
         held = kept.get(gstin, environment=Environment.TEST, org_id=ORG)
         assert held == HeldTaxpayer(answer=answer, fetched_at=storage.clock.now())
+
+
+def test_what_nobody_asks_for_is_forgotten(storage: Storage) -> None:
+    """After the time for which it may stand in; who was asked about since then stays."""
+    kept = SqlTaxpayers(storage.database)
+    known: dict[str, Any] = {"environment": Environment.TEST, "org_id": ORG}
+    later = HeldTaxpayer(answer={"Gstin": OTHER_GSTIN}, fetched_at=START + timedelta(seconds=1))
+    kept.keep(GSTIN, HELD, **known)
+    kept.keep(OTHER_GSTIN, later, **known)
+    assert kept.reap(before=START) == 0
+    assert kept.reap(before=later.fetched_at) == 1
+    assert kept.get(GSTIN, **known) is None
+    assert kept.get(OTHER_GSTIN, **known) == later

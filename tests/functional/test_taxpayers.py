@@ -14,7 +14,7 @@ from gateway.domain.token_bucket import Limit
 from gateway.limits.health import FAILURES_MIN
 from gateway.ports import Limiter
 from gateway.sandbox import master
-from gateway.services import access
+from gateway.services import access, sweeping
 from gateway.storage.tables import taxpayers
 from tests.support import START, record
 from tests.support_api import ROUTE, SECOND_SELLER, SELLER, AwayLimiter, Blueprint, Stack, document, refused
@@ -121,6 +121,15 @@ def test_what_was_told_before_stands_in_for_a_portal_that_is_down(
     assert age <= told["age"] < age + 60
     stack.clock.step(minutes=10)
     assert (ask(stack)["stale"], ask(stack)["age"]) == (False, 0)
+
+
+def test_what_nobody_asked_for_in_three_months_is_forgotten(stack: Stack) -> None:
+    """By the sweeper. Until then it stands in."""
+    ask(stack)
+    for days, kept in ((90, 1), (1, 0)):
+        stack.clock.step(days=days)
+        sweeping.sweep(holder="test", count=0, ports=stack.ports)
+        assert stack.count(taxpayers) == kept
 
 
 def test_a_route_that_is_known_to_be_down_is_not_asked(stack: Stack) -> None:

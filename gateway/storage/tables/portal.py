@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from gateway.storage.tables.base import environment_column, id_column, metadata
 from gateway.storage.types import Instant
@@ -59,6 +71,7 @@ taxpayers = Table(  # what a portal told of them, for each organisation that ask
     Column("answer", Text, nullable=False),
     Column("fetched_at", Instant, nullable=False),
 )
+Index("taxpayers_fetched", taxpayers.c.fetched_at)
 
 portal_sessions = Table(
     "portal_sessions",
