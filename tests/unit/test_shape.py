@@ -285,7 +285,7 @@ def test_a_schema_is_compiled_once_however_many_ask() -> None:
     together = Barrier(8)
 
     def ask(_: int) -> list[Fault]:
-        together.wait(timeout=10)
+        together.wait(timeout=120)
         return shape.check(FULL)
 
     with ThreadPoolExecutor(max_workers=8) as threads:
