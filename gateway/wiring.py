@@ -32,7 +32,7 @@ from gateway.irp.wire import Wire
 from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from gateway.limits.clients import MemoryClientLimits, RedisClientLimits
-from gateway.limits.connection import away, connect
+from gateway.limits.connection import PERMIT_SECONDS_MAX, connect
 from gateway.limits.health import RedisHealth
 from gateway.limits.redis import RedisLimiter
 from gateway.metrics import MeteredDeliveries, MeteredLimiter, MeteredWork, Metrics
@@ -154,7 +154,12 @@ class Wiring:
     @cached_property
     def redis(self) -> Redis:
         """Redis, for what may be lost: answers quickly or not at all. Raises Misconfigured when there is none."""
-        return connect(self._redis_url()) if self.settings.redis or self._needs_redis else away()
+        return connect(self._redis_url())
+
+    @cached_property
+    def permit_redis(self) -> Redis:
+        """The same for the limit, without which nothing is sent: it is waited for a little longer."""
+        return connect(self._redis_url(), seconds=PERMIT_SECONDS_MAX)
 
     @cached_property
     def sealed(self) -> Sealed:
@@ -341,12 +346,9 @@ class Wiring:
         """Give all connections back."""
         if "ports" in self.__dict__:
             self._wire.close()
-        if "sender" in self.__dict__:
-            self.sender.close()
-        if "database" in self.__dict__:
-            self.database.close()
-        if "redis" in self.__dict__:
-            self.redis.close()
+        for name in ("sender", "database", "redis", "permit_redis"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     def report_ready(self, name: str) -> None:
         """Tell the log, and `mohar up` on the same folder, that this process is at work."""
@@ -376,11 +378,11 @@ class Wiring:
 
     def _limiter(self) -> Limiter:
         shares = Shares(direct=self.settings.limit_direct_percent, queued=self.settings.limit_queued_percent)
-        return RedisLimiter(self.redis, prefix=self.settings.redis_prefix, shares=shares)
+        return RedisLimiter(self.permit_redis, prefix=self.settings.redis_prefix, shares=shares)
 
     def _redis_url(self) -> str:
         url = self.settings.redis
-        if not url:
+        if not url and self._needs_redis:
             raise Misconfigured(
                 "redis-missing",
                 "There is no Redis server.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from gateway.domain.token_bucket import Limit
 from gateway.limits.connection import connect
 from gateway.limits.redis import RedisLimiter
 from gateway.ports import Caller, LimiterAwayError
+from gateway.settings import Settings
+from gateway.wiring import Wiring
 from tests.contract.storage_kit import at_once
 
 BUCKET = {"{g}:account": Limit(calls=6, seconds=3600, burst=4)}
@@ -61,6 +64,16 @@ def test_no_permit_while_it_is_away_and_none_too_many_afterwards(server: Embedde
     server.start()
     waits = at_once([lambda each=each: each.take(BUCKET, CALLER) for each in limiters * 4])
     assert all(0 < wait <= INTERVAL for wait in waits), waits
+
+
+def test_a_server_that_is_slow_for_a_moment_is_waited_for(server: EmbeddedRedis, tmp_path: Path) -> None:
+    """A busy machine sends no caller away: half a second without an answer is none without a limit."""
+    wiring = Wiring(Settings(data_dir=tmp_path, redis_url=server.url))
+    limiter = wiring._limiter()
+    assert limiter.wait(BUCKET, direct=True) == 0
+    wiring.redis.client_pause(500)
+    assert limiter.wait(BUCKET, direct=True) == 0
+    wiring.close()
 
 
 def test_promises_are_lost_and_made_again(server: EmbeddedRedis) -> None:
