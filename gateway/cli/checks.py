@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from redis import RedisError
@@ -130,6 +131,9 @@ def _database(wiring: Wiring) -> Iterator[Check]:
         yield _wrong("database", f"{url} has not the present schema.", "Run `mohar migrate`.")
         return
     yield _ok("database", f"{url}, migrated")
+    file = Path(wiring.database.url.database or "")
+    if wiring.database.is_sqlite and file.stat().st_mode & _OTHERS:
+        yield _warning("database file", f"{file} can be read by others.", f"chmod 600 {file}*")
     skew = skew_seconds(wiring.clock, wiring.survey.now)
     if skew > SKEW_SECONDS_MAX:
         yield _wrong("clock", f"It is {skew:.1f} s away from the database's.", "Let both machines follow NTP.")

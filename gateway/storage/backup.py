@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from gateway.storage.database import OWNER_ONLY
+
 PAGES_AT_ONCE: Final = 1000
 """About 4 MB: between two portions writers have their turn."""
 
@@ -17,6 +19,7 @@ def copy(source: Path, target: Path) -> None:
         raise FileExistsError(target)
     draft = target.with_name(f"{target.name}.part")
     draft.unlink(missing_ok=True)
+    draft.touch(mode=OWNER_ONLY)
     with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(draft)) as made:
         origin.backup(made, pages=PAGES_AT_ONCE)
         flaws = made.execute("PRAGMA integrity_check").fetchall()

@@ -19,6 +19,10 @@ SQLITE_BUSY_SECONDS: Final = 10
 WRITE_TRIES_MAX: Final = 5
 """Tries at one transaction that the engine broke off for another's sake (serialization failure, deadlock)."""
 
+OWNER_ONLY: Final = 0o600
+"""Of a new database and what lies beside it. Who may read it knows who sold what to whom; who may as much as open the
+lock may hold it, and nobody writes any more."""
+
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -116,6 +120,7 @@ class _WriteLock:
     """
 
     def __init__(self, database: str) -> None:
+        _make(Path(database))  # SQLite gives its other files the rights of this one
         self._gate = _FileLock(Path(f"{database}.gate"))
         self._seat = _FileLock(Path(f"{database}.lock"))
 
@@ -145,7 +150,7 @@ class _FileLock:
 
     def __init__(self, path: Path) -> None:
         self._threads = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path)
         self._file = path.open("wb")
 
     def acquire(self) -> None:
@@ -162,6 +167,12 @@ class _FileLock:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _make(file: Path) -> None:
+    """An empty file for its owner alone, unless there is one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=OWNER_ONLY)
 
 
 def _server_engine(url: str) -> Engine:

@@ -19,6 +19,8 @@ from gateway.domain.deliveries import DisabledCause
 from gateway.domain.operations import Status
 from gateway.errors import Misconfigured
 from gateway.ports import Leader, SellerLogin, TroubledEndpoint, Unsettled
+from gateway.storage import migrate
+from gateway.storage.database import Database
 from tests.support import START, FakeClock, route, seller
 
 
@@ -207,3 +209,15 @@ def test_dead_deliveries_are_a_warning() -> None:
     assert found.message == "whk_1 of cli_1 is disabled (failing), fails for 3 h, has 2 dead deliveries."
     assert "/webhooks/whk_1/replay" in found.fix
     assert only(checks._webhooks(world())).level is Level.OK
+
+
+def test_a_database_that_others_may_read_is_told(tmp_path: Path) -> None:
+    """It is made for its owner alone; whoever copies it with the usual rights finds out."""
+    database = Database(f"sqlite:///{tmp_path / 'mohar.db'}")
+    migrate.upgrade(database)
+    seen = world(database=database, settings=SimpleNamespace(database=str(database.url)))
+    assert {check.level for check in checks._database(seen)} == {Level.OK}
+    (tmp_path / "mohar.db").chmod(0o644)
+    [told] = [check for check in checks._database(seen) if check.level is not Level.OK]
+    assert (told.level, told.name) == (Level.WARNING, "database file")
+    database.close()
