@@ -1,8 +1,10 @@
-"""How long a claim and a sweeper's whole tick take with a million operations, before and after the planner's ANALYZE.
+"""How long a claim, a sweeper's whole tick and the measures of the tables take with a million operations.
 
+Each is taken before and after the planner's ANALYZE.
 SQLite, and PostgreSQL where a server answers on 127.0.0.1:5432 (a database of our own, dropped at the end) or at the
 URL in MOHAR_BENCH_POSTGRES_URL, whose database has to be empty. `_million.py` tells what the lanes are. Bars: 20 ms p99
-for a claim, 200 ms p99 for a tick that finds nothing to change. `claim.py [rows]`.
+for a claim, 200 ms p99 for a tick that finds nothing to change, a second for the measures, which are read every ten.
+`claim.py [rows]`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from gateway.services import sweeping
 from gateway.storage import migrate
 from gateway.storage.database import Database
 from gateway.storage.deliveries import SqlDeliveries
+from gateway.storage.gauges import SqlGauges
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.notices import SqlNotices
 from gateway.storage.reconciling import SqlReconciliations
@@ -40,8 +43,8 @@ from gateway.storage.work import SqlWork
 from gateway.system import SystemClock, SystemIds
 
 ROWS = 1_000_000
-CLAIMS, TICKS = 500, 120
-CLAIM_MS_MAX, TICK_MS_MAX = 20, 200
+CLAIMS, TICKS, SCRAPES = 500, 120, 20
+CLAIM_MS_MAX, TICK_MS_MAX, SCRAPE_MS_MAX = 20, 200, 1000
 SERVER = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 SHAPES = {
     "100,000 due": (_million.BUSY, False),
@@ -123,9 +126,12 @@ def _round(database: Database, rows: int, *, analyzed: bool) -> bool:
     _settle_down(ports)
     claims = {name: _claims(work, number, direct=direct) for name, (number, direct) in SHAPES.items()}
     ticks = [_timed(partial(_tick, ports, count)) for count in range(TICKS)]
+    gauges = SqlGauges(database)
+    scrapes = [_timed(lambda: gauges.read(at=ports.clock.now())) for _ in range(SCRAPES)]
     claim = max(_stack.quantile(times, 0.99) for times in claims.values())
     tick = _stack.quantile(ticks, 0.99)
-    held = claim <= CLAIM_MS_MAX and tick <= TICK_MS_MAX
+    scrape = _stack.quantile(scrapes, 0.99)
+    held = claim <= CLAIM_MS_MAX and tick <= TICK_MS_MAX and scrape <= SCRAPE_MS_MAX
     _stack.say(
         benchmark="claim",
         engine=database.url.get_backend_name(),
@@ -133,7 +139,8 @@ def _round(database: Database, rows: int, *, analyzed: bool) -> bool:
         analyzed=analyzed,
         claim_ms={name: _told(times) for name, times in claims.items()},
         tick_ms=_told(ticks) | {"with everything": [round(each, 1) for each in ticks[:: sweeping.REAP_EVERY]]},
-        bars_ms={"claim": CLAIM_MS_MAX, "tick": TICK_MS_MAX},
+        measures_ms=_told(scrapes),
+        bars_ms={"claim": CLAIM_MS_MAX, "tick": TICK_MS_MAX, "measures": SCRAPE_MS_MAX},
         verdict="pass" if held else "FAIL",
         machine=_stack.machine(),
     )

@@ -6,9 +6,23 @@ A parameter that is compared with is named for what it is (`held_id`, `at`); col
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from gateway.domain.operations import CLAIMABLE, Operation
 from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
@@ -169,10 +183,10 @@ NEAREST: Final = {direct: _nearest(direct=direct) for direct in (True, False)}
 """What to claim of the rows of a lane whose deadlines are nearest: exact where many are due."""
 
 
-def _due_lanes(*, direct: bool) -> Select[str]:
-    blocked_until = lanes.c.direct_blocked_until if direct else lanes.c.bulk_blocked_until
-    first = (
-        select(operations.c.id)
+def _first_due(*, direct: bool) -> ScalarSelect[datetime]:
+    """When the first due row of a lane was due, or null."""
+    return (
+        select(operations.c.due_at)
         .where(
             operations.c.lane == lanes.c.lane,
             operations.c.direct == (true() if direct else false()),
@@ -184,8 +198,21 @@ def _due_lanes(*, direct: bool) -> Select[str]:
         .limit(1)
         .scalar_subquery()
     )
-    free = or_(blocked_until.is_(None), blocked_until <= bindparam("at"))
-    return select(lanes.c.lane).where(free, first.isnot(None))
+
+
+def _free(*, direct: bool) -> ColumnElement[bool]:
+    blocked_until = lanes.c.direct_blocked_until if direct else lanes.c.bulk_blocked_until
+    return or_(blocked_until.is_(None), blocked_until <= bindparam("at"))
+
+
+def _due_lanes(*, direct: bool) -> Select[str]:
+    return select(lanes.c.lane).where(_free(direct=direct), _first_due(direct=direct).isnot(None))
+
+
+def _ignored(*, direct: bool) -> Select[datetime]:
+    leased = operations.alias()
+    worked_on = select(leased.c.id).where(leased.c.lane == lanes.c.lane, leased.c.lease_until > bindparam("at"))
+    return select(_first_due(direct=direct)).where(_free(direct=direct), ~worked_on.exists())
 
 
 DUE_LANES: Final = {direct: _due_lanes(direct=direct) for direct in (True, False)}
@@ -194,10 +221,13 @@ DUE_LANES: Final = {direct: _due_lanes(direct=direct) for direct in (True, False
 It asks for the first row of each lane, not whether there is one: of that, PostgreSQL makes a join over all due rows.
 """
 
-_free = operations.alias()
+IGNORED: Final = {direct: _ignored(direct=direct) for direct in (True, False)}
+"""Since when each lane that nobody works on, and that has permits, has due rows of a class; null: it has none."""
+
+_lone = operations.alias()
 _lockable = (
-    select(_free.c.id)
-    .where(_free.c.id == bindparam("held_id"), *_takeable(_free), _free.c.due_at <= bindparam("at"))
+    select(_lone.c.id)
+    .where(_lone.c.id == bindparam("held_id"), *_takeable(_lone), _lone.c.due_at <= bindparam("at"))
     .with_for_update(skip_locked=True)
     .scalar_subquery()
 )

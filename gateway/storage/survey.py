@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import and_, case, func, literal_column, or_, select
+from sqlalchemy import and_, func, literal_column, or_, select
 
 from gateway.domain.deliveries import DisabledCause
-from gateway.domain.operations import CLAIMABLE, TERMINAL, Environment, Status
+from gateway.domain.operations import TERMINAL, Environment, Status
 from gateway.ports import Leader, Seller, SellerLogin, TroubledEndpoint, Unsettled
+from gateway.storage import queries
 from gateway.storage.database import Database
-from gateway.storage.tables import deliveries, gstins, lanes, leaders, operations, portal_accounts, webhooks
-from gateway.storage.tables.work import TIMED
+from gateway.storage.tables import deliveries, gstins, leaders, operations, portal_accounts, webhooks
 
 _SQLITE_NOW: Final = func.strftime("%Y-%m-%d %H:%M:%f", "now")
 
@@ -85,24 +85,9 @@ class SqlSurvey:
 
     def oldest_ignored(self, *, at: datetime) -> datetime | None:
         """See `ports.Survey`."""
-        blocked_until = case((operations.c.direct, lanes.c.direct_blocked_until), else_=lanes.c.bulk_blocked_until)
-        leased = operations.alias()
-        worked_on = select(leased.c.id).where(leased.c.lane == operations.c.lane, leased.c.lease_until > at).exists()
-        query = (
-            select(func.min(operations.c.due_at))
-            .join(lanes, lanes.c.lane == operations.c.lane)
-            .where(
-                operations.c.due_at <= at,
-                TIMED,
-                operations.c.lease_until.is_(None),
-                operations.c.status.in_(sorted(CLAIMABLE)),
-                or_(blocked_until.is_(None), blocked_until <= at),
-                ~worked_on,
-            )
-        )
         with self._database.read() as connection:
-            oldest: datetime | None = connection.execute(query).scalar_one()
-        return oldest
+            found = [connection.execute(query, {"at": at}).scalars().all() for query in queries.IGNORED.values()]
+        return min((since for lanes in found for since in lanes if since is not None), default=None)
 
     def troubled_endpoints(self) -> Sequence[TroubledEndpoint]:
         """See `ports.Survey`."""

@@ -81,6 +81,14 @@ Index("operations_leases", operations.c.lease_until, sqlite_where=_leased, postg
 Index("operations_leases_lane", operations.c.lane, sqlite_where=_leased, postgresql_where=_leased)
 _open = operations.c.settled_at.is_(None)
 Index("operations_deadline", operations.c.deadline_at, sqlite_where=_open, postgresql_where=_open)
+Index(
+    "operations_standing",
+    operations.c.kind,
+    operations.c.status,
+    operations.c.settled_at,  # so that SQLite counts within the index: its condition alone does not spare it the table
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
 _doubtful = operations.c.doubtful_since.isnot(None)
 Index("operations_doubt", operations.c.doubtful_since, sqlite_where=_doubtful, postgresql_where=_doubtful)
 _held = operations.c.hold_cause.isnot(None)
