@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     api_portal_threads: int = Field(
         8, ge=1, description="Threads of one api process for reads that may have to ask a portal."
     )
+    api_connections_max: int = Field(
+        700,
+        ge=1,
+        description="Connections of one api process; further ones get 503. Most systems let a process have 1,024 files "
+        "open, and the database and Redis need some two hundred.",
+    )
     taxpayer_seconds: int = Field(
         21_600,
         ge=0,

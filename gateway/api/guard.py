@@ -1,16 +1,18 @@
 """Connections that are opened to be held: what a client may take its time with, before and after there is a request.
 
 The server that carries the application bounds neither how long a request's head takes to arrive nor how large it grows,
-and it reads what follows an answer for ever. `protocol` adds that to whichever of its protocols is installed. How long
-a body may take, and how large it may be, is `gateway.api.body`'s.
+it reads what follows an answer for ever, and it takes connections until the process has no files left. `protocol` adds
+that to whichever of its protocols is installed. How long a body may take, and how large it may be, is
+`gateway.api.body`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -21,6 +23,10 @@ HEAD_BYTES_MAX: Final = edge.HEADER_BYTES_MAX + edge.TARGET_BYTES_MAX
 """Of a request's first line and its header fields, while they are incomplete. Complete ones are counted by `edge`."""
 REST_BYTES_MAX: Final = 8 * 1024 * 1024
 """What is read, and thrown away, of a body that was answered before its end, so that the answer is not lost."""
+_RETRY_SECONDS: Final = 1
+"""After which it is worth another try: most answers take less."""
+TOLD_MAX: Final = 64
+"""Connections beyond the most that are told so. More are hung up on: they would use the files that are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,10 @@ class _Guard(asyncio.Protocol):
     """Put before one of uvicorn's protocols, whose methods it extends and whose `cycle` is the latest request."""
 
     patience: ClassVar[Patience]
+    connections_max: ClassVar[int]
     name: ClassVar[Callable[[], str]]
     transport: Any
+    connections: set[Any]
     cycle: Any
     loop: asyncio.AbstractEventLoop
     _at: _At
@@ -60,6 +68,8 @@ class _Guard(asyncio.Protocol):
         super().connection_made(transport)
         self._timer = self._stalled = None
         self._expect_head()
+        if len(self.connections) > self.connections_max:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -108,6 +118,25 @@ class _Guard(asyncio.Protocol):
             self._stalled = None
         super().resume_writing()
 
+    def _make_room(self) -> None:
+        """Hang up on one that rests between two requests; where none does, on this one."""
+        resting = next((each for each in self.connections if each.rests), None)
+        if resting is not None:
+            resting.transport.close()
+        elif len(self.connections) > self.connections_max + TOLD_MAX:
+            self._wait_no_more()
+            self._at = _At.OVER
+            self.transport.abort()
+        else:
+            message = f"There are {self.connections_max} connections already, and a request on each."
+            help = "Come back, and send requests one after the other on fewer connections."
+            self._refuse(503, "connections-exhausted", message, help=help, more={"Retry-After": str(_RETRY_SECONDS)})
+
+    @property
+    def rests(self) -> bool:
+        """Whether its last request is answered, and no other has begun."""
+        return self._at is _At.IDLE and not self.transport.is_closing()
+
     def _expect_head(self) -> None:
         self._at, self._bytes = _At.HEAD, 0
         self._timer = self.loop.call_later(self.patience.head, self._head_is_late)
@@ -149,12 +178,16 @@ class _Guard(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
-    def _refuse(self, status: int, code: str, message: str, *, help: str) -> None:
+    def _refuse(
+        self, status: int, code: str, message: str, *, help: str, more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Answer by hand, because there is no request that the application could answer, and say no more."""
         self._wait_no_more()
         request_id = type(self).name()
         answer = problems.problem(status, code, message, help=help, request_id=request_id)
-        answer.headers.update({**edge.ALWAYS, **edge.UNLESS_SAID, "X-Request-Id": request_id, "Connection": "close"})
+        answer.headers.update(
+            {**edge.ALWAYS, **edge.UNLESS_SAID, "X-Request-Id": request_id, "Connection": "close", **more}
+        )
         fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
         self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (status, fields, bytes(answer.body)))
         self.transport.write_eof()
@@ -162,7 +195,12 @@ class _Guard(asyncio.Protocol):
 
 
 def protocol(
-    patience: Patience, name: Callable[[], str], *, base: type[asyncio.Protocol] = AutoHTTPProtocol
+    patience: Patience,
+    name: Callable[[], str],
+    *,
+    connections_max: int,
+    base: type[asyncio.Protocol] = AutoHTTPProtocol,
 ) -> type[asyncio.Protocol]:
     """A protocol for `uvicorn.Config(http=...)`. `name` makes the id of a request that the application never sees."""
-    return type("GuardedProtocol", (_Guard, base), {"patience": patience, "name": staticmethod(name)})
+    own = {"patience": patience, "connections_max": connections_max, "name": staticmethod(name)}
+    return type("GuardedProtocol", (_Guard, base), own)

@@ -59,7 +59,9 @@ def api() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,
         ws="none",
-        http=guard.protocol(patience, partial(wiring.ids.new, REQUEST_PREFIX)),
+        http=guard.protocol(
+            patience, partial(wiring.ids.new, REQUEST_PREFIX), connections_max=settings.api_connections_max
+        ),
     )
 
 

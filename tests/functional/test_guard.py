@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Self
@@ -41,8 +41,12 @@ class Site:
         self.connections: Collection[object] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and read the body before if the path says so."""
+        """Answer, and read the body before if the path says so, or wait until the caller has gone."""
         self.calls.append(scope["path"])
+        if scope["path"] == "/waits":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
         if scope["path"] == "/reads":
             while (await receive()).get("more_body"):
                 pass
@@ -57,7 +61,7 @@ def changing(*, head: float) -> Any:
 
 
 @contextmanager
-def serving(site: Site, patience: guard.Patience, base: type[Any]) -> Iterator[int]:
+def serving(site: Site, patience: guard.Patience, base: type[Any], *, connections_max: int = 100) -> Iterator[int]:
     """The application on a port of the loopback interface."""
     config = uvicorn.Config(
         site,
@@ -66,7 +70,7 @@ def serving(site: Site, patience: guard.Patience, base: type[Any]) -> Iterator[i
         access_log=False,
         log_config=None,
         timeout_keep_alive=WAIT_SECONDS,
-        http=guard.protocol(patience, lambda: "req_guard", base=base),
+        http=guard.protocol(patience, lambda: "req_guard", connections_max=connections_max, base=base),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(config)
@@ -252,6 +256,58 @@ def test_an_answer_that_nobody_takes_is_given_up(base: type[Any]) -> None:
         caller.say(GET.replace(b"small", b"large") + b"\r\n")
         _until(lambda: len(site.calls) == 1)
         _until(lambda: not site.connections)
+
+
+@contextmanager
+def callers(count: int, site: Site, port: int, *, path: bytes) -> Iterator[list[Caller]]:
+    """So many connections, each with a request that has reached the application."""
+    with ExitStack() as stack:
+        made = [stack.enter_context(Caller(port)) for _ in range(count)]
+        for caller in made:
+            caller.say(GET.replace(b"/small", path) + b"\r\n")
+        _until(lambda: len(site.calls) >= count)
+        yield made
+
+
+def test_a_connection_too_many_is_told_so(base: type[Any]) -> None:
+    """With 503 and when to come back; once somebody has gone, the next one is served."""
+    site = Site()
+    with serving(site, LONG, base, connections_max=3) as port, callers(3, site, port, path=b"/waits") as busy:
+        with Caller(port) as caller:
+            caller.say(GET + b"\r\n")
+            answer = caller.heard()
+        status, problem = problem_of(answer)
+        assert (status, problem["code"]) == (b"503", "connections-exhausted")
+        assert b"\r\nretry-after: 1\r\n" in answer
+        assert site.calls == ["/waits"] * 3
+        busy[0].stream.close()
+        _until(lambda: len(site.connections) == 2)
+        with Caller(port) as caller:
+            caller.say(GET + b"\r\n")
+            assert b"ok" in caller.stream.recv(65_536)
+
+
+def test_who_rests_makes_room(base: type[Any]) -> None:
+    """Connections that are kept for later requests keep nobody out."""
+    site = Site()
+    with serving(site, LONG, base, connections_max=3) as port, callers(3, site, port, path=b"/small") as resting:
+        for caller in resting:
+            assert b"ok" in caller.stream.recv(65_536)
+        with Caller(port) as newcomer:
+            newcomer.say(GET + b"\r\n")
+            assert b"ok" in newcomer.stream.recv(65_536)
+            _until(lambda: len(site.connections) == 3)
+
+
+def test_a_crowd_is_hung_up_on(base: type[Any]) -> None:
+    """So many are told, no more: each holds a file as long as it is talked to."""
+    site = Site()
+    with serving(site, LONG, base, connections_max=1) as port, callers(1, site, port, path=b"/waits"), ExitStack() as s:
+        for _ in range(guard.TOLD_MAX):
+            s.enter_context(Caller(port))
+        _until(lambda: len(site.connections) == 1 + guard.TOLD_MAX)
+        with Caller(port) as caller:
+            assert caller.heard() == b""
 
 
 def _until(so: Callable[[], bool]) -> None:
