@@ -12,7 +12,7 @@ from gateway.domain import lanes
 from gateway.domain.deliveries import EndpointLane
 from gateway.domain.reconciling import ReconcileLane
 from gateway.services import delivering, execution, reconciling
-from gateway.services.delivering import DeliveryPolicy
+from gateway.services.delivering import Aside, DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from workers.gate import Gate
@@ -23,10 +23,13 @@ log = logging.getLogger(__name__)
 class Process:
     """What the jobs of this process work with. Bound once, before the first job is taken."""
 
-    def __init__(self, *, ports: Ports, policy: DrainPolicy, delivery_policy: DeliveryPolicy) -> None:
+    def __init__(
+        self, *, ports: Ports, policy: DrainPolicy, delivery_policy: DeliveryPolicy, aside: Aside | None = None
+    ) -> None:
         self.ports = ports
         self.policy = policy
         self.delivery_policy = delivery_policy
+        self.aside = aside
         self.gate = Gate()
         self.stopping = threading.Event()
         self._clock_is_right = True
@@ -63,7 +66,9 @@ def drain(*, lane: str, direct: bool, **_: object) -> None:
 
     named = lanes.read(lane)
     if isinstance(named, EndpointLane):
-        delivering.drain(named, ports=process.ports, policy=process.delivery_policy, stopping=stopping)
+        delivering.drain(
+            named, ports=process.ports, policy=process.delivery_policy, stopping=stopping, aside=process.aside
+        )
         return
     if isinstance(named, ReconcileLane):
         reconciling.drain(named, ports=process.ports, policy=process.policy, stopping=stopping)

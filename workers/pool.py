@@ -17,6 +17,7 @@ from gateway import system
 from gateway.jobs.bell import BULK_QUEUE, DIRECT_QUEUE, TRIAL_QUEUE, WEBHOOK_QUEUE
 from gateway.wiring import SKEW_LOOK_SECONDS, Wiring
 from workers import drain
+from workers.stragglers import Stragglers
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,12 @@ class Pool:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._stragglers = Stragglers(threads=wiring.settings.worker_webhook_threads)
         self._process = drain.Process(
-            ports=wiring.ports, policy=wiring.drain_policy, delivery_policy=wiring.delivery_policy
+            ports=wiring.ports,
+            policy=wiring.drain_policy,
+            delivery_policy=wiring.delivery_policy,
+            aside=self._stragglers,
         )
         self._threads: list[threading.Thread] = []
 
@@ -72,6 +77,7 @@ class Pool:
             self._process.look_at_clock(self._wiring.clock_is_right)
         for thread in self._threads:
             thread.join()
+        self._stragglers.close()
 
     def _start(self) -> None:
         settings = self._wiring.settings

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from typing import Protocol
 
 from gateway import correlation
 from gateway.domain import deliveries
@@ -26,9 +28,26 @@ class DeliveryPolicy:
     leases_max: int
 
 
-def drain(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy, stopping: Callable[[], bool]) -> int:
-    """Send what is due to an endpoint until there is nothing, no time, or it is told to stop; how much was sent."""
-    hand = _Hand(lane, ports, policy)
+class Aside(Protocol):
+    """Threads for receivers that turn out to stall, so that they hold up no prompt one."""
+
+    def run(self, work: Callable[[], Sent], later: Callable[[Sent], object]) -> Sent | None:
+        """What `work` gives; None where it takes longer than a prompt receiver does, and `later` is called with it."""
+
+
+def drain(
+    lane: EndpointLane,
+    *,
+    ports: Ports,
+    policy: DeliveryPolicy,
+    stopping: Callable[[], bool],
+    aside: Aside | None = None,
+) -> int:
+    """Send what is due to an endpoint until there is nothing, no time, or it is told to stop; how much was sent.
+
+    The lane of a prompt endpoint is left as soon as that stalls, if there is `aside` to wait for its answer.
+    """
+    hand = _Hand(lane, ports, policy, aside if lane.prompt else None)
     done = draining.drain(
         lane,
         direct=False,
@@ -41,7 +60,7 @@ def drain(lane: EndpointLane, *, ports: Ports, policy: DeliveryPolicy, stopping:
     )
     if hand.moved:
         done += 1
-        ports.bell.ring(replace(lane, prompt=not lane.prompt), direct=False)
+        hand.ring_other()
     return done
 
 
@@ -68,6 +87,7 @@ class _Hand:
     lane: EndpointLane
     ports: Ports
     policy: DeliveryPolicy
+    aside: Aside | None
     sent: Sent | None = None
     moved: bool = False
 
@@ -84,8 +104,11 @@ class _Hand:
         )
 
     def work(self, attempt: DeliveryAttempt) -> bool:
-        """Send, and go on unless the endpoint belongs into its other lane from now on."""
-        self.sent = deliver(attempt, ports=self.ports)
+        """Send, and go on unless the endpoint belongs into its other lane from now on, or its answer is waited for."""
+        send = partial(deliver, attempt, ports=self.ports)
+        self.sent = send() if self.aside is None else self.aside.run(send, self.end_late)
+        if self.sent is None:
+            return False
         answer = self.sent.answer
         self.moved = self.lane.prompt != deliveries.is_prompt(answer.verdict, duration_ms=answer.duration_ms)
         return not self.moved
@@ -93,6 +116,15 @@ class _Hand:
     def leave(self) -> None:
         if self.sent is not None:
             self.ports.deliveries.record(self.sent)
+
+    def end_late(self, sent: Sent) -> None:
+        """Record what came after the lane was left: whoever stalls is on trial."""
+        self.ports.deliveries.record(sent)
+        self.ring_other()
+
+    def ring_other(self) -> None:
+        """What waits for the endpoint goes on in its other lane."""
+        self.ports.bell.ring(replace(self.lane, prompt=not self.lane.prompt), direct=False)
 
 
 def ring_for(operation: Operation, *, ports: Ports) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
@@ -10,9 +11,9 @@ import pytest
 
 from gateway.domain.deliveries import PROMPT_MS_MAX, DeliveryStatus, EndpointLane, Verdict
 from gateway.jobs.memory import MemoryBell
-from gateway.ports import Answer, Dispatch
+from gateway.ports import Answer, Dispatch, Sent
 from gateway.services import delivering
-from gateway.services.delivering import DeliveryPolicy
+from gateway.services.delivering import Aside, DeliveryPolicy
 from gateway.services.ports import Ports
 from tests.contract.delivery_kit import HOOK, LEASE, Receivers
 from tests.contract.storage_kit import Storage
@@ -47,14 +48,51 @@ def sender() -> TimedSender:
     return TimedSender()
 
 
-def drained(receivers: Receivers, sender: FakeSender, lane: EndpointLane) -> tuple[int, list[EndpointLane]]:
+class Stalling:
+    """Stands for the threads that wait for whoever stalls: the answer comes when the test lets it."""
+
+    def __init__(self) -> None:
+        self.answers: list[Callable[[], object]] = []
+
+    def run(self, work: Callable[[], Sent], later: Callable[[Sent], object]) -> Sent | None:
+        """See `services.delivering.Aside`."""
+        self.answers.append(lambda: later(work()))
+        return None
+
+
+def drained(
+    receivers: Receivers, sender: FakeSender, lane: EndpointLane, aside: Aside | None = None
+) -> tuple[int, list[EndpointLane]]:
     """How much a drain sent, and which lanes were rung meanwhile."""
     storage, bell = receivers.storage, MemoryBell()
     world = SimpleNamespace(
         bell=bell, deliveries=storage.deliveries, sender=sender, clock=storage.clock, ids=storage.ids
     )
-    done = delivering.drain(lane, ports=cast("Ports", world), policy=POLICY, stopping=lambda: False)
+    done = delivering.drain(lane, ports=cast("Ports", world), policy=POLICY, stopping=lambda: False, aside=aside)
     return done, [cast("EndpointLane", rung) for rung, _ in bell.rung]
+
+
+def test_a_lane_is_left_while_its_endpoint_stalls(receivers: Receivers, sender: TimedSender) -> None:
+    """Its thread is free for others at once; when the answer comes it is recorded, and the endpoint is on trial."""
+    receivers.hear()
+    for _ in range(2):
+        receivers.happen()
+    sender.duration_ms, aside = PROMPT_MS_MAX + 1, Stalling()
+    assert drained(receivers, sender, PROMPT, aside) == (0, [PROMPT])
+    waiting = DeliveryStatus.PENDING.value
+    assert [row["status"] for row in receivers.rows()][1:] == [waiting, waiting]
+    [answered] = aside.answers
+    answered()
+    assert [row["status"] for row in receivers.rows()][1:] == [DeliveryStatus.DELIVERED.value, waiting]
+    assert receivers.storage.deliveries.due_lanes(at=receivers.storage.clock.now()) == [TRIAL]
+
+
+def test_nobody_stands_aside_for_an_endpoint_on_trial(receivers: Receivers, sender: TimedSender) -> None:
+    """Those hold up each other, by the number of their threads, and no more."""
+    receivers.happen()
+    aside = Stalling()
+    assert drained(receivers, sender, TRIAL, aside)[0] == 1
+    assert aside.answers == []
 
 
 def test_a_new_endpoint_is_on_trial_and_one_message_proves_it(receivers: Receivers, sender: TimedSender) -> None:
