@@ -117,7 +117,7 @@ async def enable_webhook(request: Request, principal: MayManageWebhooks, webhook
     "/{webhook_id}/rotate", summary="Give a webhook another secret", openapi_extra=_call({200: "WebhookSecret"})
 )
 async def rotate_secret(request: Request, principal: MayManageWebhooks, webhook_id: str) -> Response:
-    """Both secrets sign every message for 24 hours, so that no receiver refuses one while it changes over."""
+    """Both sign for 24 hours. Take either until then: what is being sent just now has the old one's signature alone."""
     secret, until = await _done(request, webhooks.rotate, _known(webhook_id), principal)
     return presenting.respond({"secret": secret, "former_secret_until": write_instant(until)})
 
