@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +20,9 @@ _VERDICTS: Final[Mapping[int, Verdict]] = {
     504: Verdict.SLOW_DOWN,
 }
 _HTTP_DATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
+HIDDEN: Final = b"(hidden)"
+HIDDEN_CHARACTERS_MIN: Final = 8
+"""Shorter values are no secrets, and would be found by chance."""
 _DIGITS_MAX: Final = 9
 _SHOWN_CONTROLS: Final = frozenset("\n\t")
 _ENCODING_CHARACTERS_MAX: Final = 20
@@ -44,6 +47,21 @@ def retry_after(text: str, *, at: datetime) -> int | None:
             return None
         seconds = int((until - at).total_seconds())
     return min(max(seconds, 1), RETRY_AFTER_SECONDS_MAX)
+
+
+def without(body: bytes, values: Iterable[str]) -> bytes:
+    """A body in which the values of the client's own header fields are hidden, also one that its end cuts short.
+
+    Pages that tell a developer of an error show the request again, with the keys in it.
+    """
+    words = {word for value in values for word in (value, *value.split()) if len(word) >= HIDDEN_CHARACTERS_MIN}
+    for word in sorted((each.encode() for each in words), key=len, reverse=True):
+        body = body.replace(word, HIDDEN)
+        for length in range(len(word) - 1, HIDDEN_CHARACTERS_MIN - 1, -1):
+            if body.endswith(word[:length]):
+                body = body[:-length] + HIDDEN
+                break
+    return body
 
 
 def shown(body: bytes, *, encoding: str) -> str:

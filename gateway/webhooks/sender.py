@@ -99,7 +99,7 @@ class HttpSender:
         finally:
             if not kept:
                 connection.close()
-        return self._answered(head, excerpt, started)
+        return self._answered(head, answers.without(excerpt, dispatch.headers.values()), started)
 
     def _headers(self, dispatch: Dispatch, authority: str) -> list[tuple[str, str]]:
         at = self._clock.now()

@@ -191,6 +191,17 @@ def test_a_wish_for_a_pause_is_read_within_bounds(asked: str, seconds: int | Non
     assert (found.verdict, found.retry_after_seconds) == (Verdict.SLOW_DOWN, seconds)
 
 
+@pytest.mark.parametrize("before", [10, 985], ids=["whole", "cut short"])
+def test_the_excerpt_has_no_key_of_the_client_s(before: int) -> None:
+    """Error pages show the request again. Its fields are kept sealed, and stay so: with their scheme or without."""
+    headers = {"Authorization": "Bearer my-gateway-key-0123456789", "X-Tenant": "12"}
+    body = b"x" * before + b"my-gateway-key-0123456789" + b" for tenant 12" + b"x" * 20
+    with receiving(saying(500, body)) as receiver, sender() as one:
+        found = one.send(dispatch(receiver.url, headers=headers))
+    assert "my-gateway" not in found.excerpt
+    assert found.excerpt.startswith("x" * before + "(hidden)" + (" for tenant 12" if before == 10 else ""))
+
+
 def test_the_excerpt_is_short_and_does_nothing() -> None:
     """It is the first kilobyte, without what steers terminals, pages and databases."""
     body = "न\x00\x1b[31m\u202e<b>\r\nline\ttab".encode() + b"\xff" + b"x" * 5000
