@@ -256,7 +256,9 @@ class Stack:
             shutil.copy(blueprint.folder / name, folder / name)
         self.clients = dict(blueprint.clients)
         self.clock = FakeClock(at)
-        self.sandbox = Sandbox(clock=self.clock, keys=blueprint.keys)
+        # A ring of its own: a test that rotates them changes nobody else's portal.
+        keys = SandboxKeys(login=blueprint.keys.login, signing=blueprint.keys.published)
+        self.sandbox = Sandbox(clock=self.clock, keys=keys)
         self.listening = Listening()
         self.bell = Bell(self.listening.settled)
         self.bell.on_ring = self._answer

@@ -199,6 +199,8 @@ def test_there_are_two_environments(database: Database, environment: str | None)
         "enforce_check_digit": True,
         "pace": "brisk",
         "limits": {},
+        "relogin_seconds_min": 60,
+        "ewb_base_url": "",
         "created_at": START,
     }
     with pytest.raises(IntegrityError):
