@@ -16,8 +16,10 @@ from redis.asyncio import Redis as AsyncRedis
 from gateway.jobs.bell import RqBell, settled_channel
 from gateway.jobs.waiting import Waiters
 from tests.support import FakeClock, SeededIds, operation
+from tests.support_api import until
 
-PREFIX: Final = "contract:"
+PREFIX: Final = f"contract:{os.getpid()}:"
+"""Our own: channels are the server's, whatever the database, and others test on it too."""
 CHANNEL: Final = settled_channel(PREFIX)
 PATIENCE_SECONDS: Final = 120.0
 """Far more than anything here takes; reached only when a promise is broken."""
@@ -34,8 +36,7 @@ def _run(story: Coroutine[Any, Any, None]) -> None:
 async def _listening(redis: Redis, redis_url: str, *, channel: str = CHANNEL) -> AsyncIterator[Waiters]:
     waiters = Waiters(AsyncRedis.from_url(redis_url, client_name=NAME), channel=channel)
     await waiters.start()
-    while not dict(redis.pubsub_numsub(channel))[channel.encode()]:  # noqa: ASYNC110  the server tells no event
-        await asyncio.sleep(0)
+    await until(lambda: bool(dict(redis.pubsub_numsub(channel))[channel.encode()]))
     try:
         yield waiters
     finally:
