@@ -140,8 +140,7 @@ class IrpEnquiries:
         if exchange.errors_told:
             at = self._clock.now()
             self._budget.note(seller, caused_by=READING, errors=exchange.errors_told, at=at)
-        scope = exchange.tightest() if isinstance(answer, Outcome) else None
-        if isinstance(answer, Outcome) and scope is not None:
+        if isinstance(answer, Outcome) and (scope := exchange.tightest()) is not None:
             raise self._no_room(answer, scope)
         return answer
 

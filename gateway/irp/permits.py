@@ -65,7 +65,7 @@ class Permits:
         self._planned: list[str] = []
         self.errors_told = 0
         """Answers that were errors, counted by whoever reads them."""
-        self.no_room: Mapping[str, Limit] | None = None
+        self._no_room: Mapping[str, Limit] | None = None
         """The buckets that had no room for the last call, where it did not go out for that."""
 
     def plan(self, *calls: str, patience_seconds: float) -> float:
@@ -100,12 +100,12 @@ class Permits:
         Raises LeaseLostError.
         """
         patience = PLANNED_PATIENCE_SECONDS if self._planned else LATER_PATIENCE_SECONDS
-        self.no_room = None
+        self._no_room = None
         try:
             wait = self._take(call, patience, keep_lease=keep_lease)
             if wait == 0:
                 return None
-            self.no_room = self._buckets(call)
+            self._no_room = self._buckets(call)
         except LimiterAwayError:
             wait = float(LIMITER_AWAY_SECONDS)
         self.dismiss()
@@ -117,10 +117,10 @@ class Permits:
 
     def tightest(self) -> str | None:
         """Whose bucket had no room for the last call, `gstin` or `account`; None where it was not for that."""
-        if self.no_room is None:
+        if self._no_room is None:
             return None
         try:
-            return scope_of(self._limiter.levels(self.no_room))
+            return scope_of(self._limiter.levels(self._no_room))
         except LimiterAwayError:  # gone since
             return scope_of({})
 

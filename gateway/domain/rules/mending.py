@@ -48,11 +48,12 @@ def mend(lines: Sequence[Line], totals: Mapping[str, Any], taxation: Taxation) -
         if line.sound and (changes := _of_line(line, taxation)):
             changed[line.index] = changes
             after[position] = Line(line.index, {**line.raw, **changes})
-    known = all(line.sound for line in after)
-    total = document_total(after, totals) if known else None
+    if not all(line.sound for line in after):
+        return Mended(lines=changed, totals={})
+    total = document_total(after, totals)
     if total is not None and total < 0:
         return Mended(lines={}, totals={})
-    return Mended(lines=changed, totals=_of_totals(after, totals) if known else {})
+    return Mended(lines=changed, totals=_of_totals(after, totals, total=total))
 
 
 def _of_line(line: Line, taxation: Taxation) -> Changes:
@@ -104,16 +105,15 @@ def _kept_if_near(amounts: Mapping[str, tuple[Decimal, Decimal]]) -> Changes:
     return {name: rounded(exact) for name, (given, exact) in amounts.items() if not near(given, exact)}
 
 
-def _of_totals(lines: Sequence[Line], totals: Mapping[str, Any]) -> Changes:
+def _of_totals(lines: Sequence[Line], totals: Mapping[str, Any], *, total: Decimal | None) -> Changes:
     changes: Changes = {}
     for name, of in SUMS.items():
         given, exact = amount(totals.get(name, NOUGHT)), added(map(of, lines))
         if given is None or not near(given, exact):
             changes[name] = rounded(exact)
-    exact_total = document_total(lines, totals)
     given = amount(totals.get("TotInvVal"))
-    if exact_total is not None and (given is None or not near(given, exact_total)):
-        changes["TotInvVal"] = rounded(exact_total)
+    if total is not None and (given is None or not near(given, total)):
+        changes["TotInvVal"] = rounded(total)
     return changes
 
 
