@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -25,27 +26,24 @@ import _stack
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from gateway.auth.seal_keys import VaultSealer
-from gateway.auth.vault import MasterKeyVault
+from gateway.auth.vault import create_master_key
 from gateway.jobs.memory import MemoryBell
 from gateway.services import sweeping
+from gateway.services.ports import Ports
+from gateway.settings import Settings
 from gateway.storage import migrate
 from gateway.storage.database import Database
-from gateway.storage.deliveries import SqlDeliveries
 from gateway.storage.gauges import SqlGauges
-from gateway.storage.keyring import SqlKeyring
-from gateway.storage.notices import SqlNotices
-from gateway.storage.reconciling import SqlReconciliations
-from gateway.storage.road import SqlBills
-from gateway.storage.seals import SqlSeals
-from gateway.storage.upkeep import SqlUpkeep
 from gateway.storage.work import SqlWork
 from gateway.system import SystemClock, SystemIds
+from gateway.wiring import Wiring
 
 ROWS = 1_000_000
 CLAIMS, TICKS, SCRAPES = 500, 120, 20
 CLAIM_MS_MAX, TICK_MS_MAX, SCRAPE_MS_MAX = 20, 200, 1000
 SERVER = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+NOWHERE = "redis://127.0.0.1:1"
+"""No claim and no tick asks Redis for anything but to ring, and here nobody hears the bell."""
 SHAPES = {
     "100,000 due": (_million.BUSY, False),
     "100,000 due, direct": (_million.DIRECT, True),
@@ -55,34 +53,18 @@ SHAPES = {
 }
 
 
-class _Ports:
-    """What a tick asks for, on a database, with a bell that nobody hears."""
-
-    def __init__(self, database: Database) -> None:
-        self.clock, self.ids = SystemClock(), SystemIds()
-        vault = MasterKeyVault({"00000001": bytes(range(32))}, self.ids.random_bytes)
-        self.upkeep = SqlUpkeep(database, self.ids)
-        self.deliveries = SqlDeliveries(database, vault, self.ids)
-        self.notices = SqlNotices(database, self.ids)
-        self.bills = SqlBills(database, self.ids)
-        self.keyring = SqlKeyring(database)
-        self.reconciliations = SqlReconciliations(database, self.ids)
-        self.seals, self.sealer = SqlSeals(database), VaultSealer(vault)
-        self.bell = MemoryBell()
-
-
 def main() -> int:
     """Measure, print, and say whether the bars hold (0) or not (1)."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
-    with tempfile.TemporaryDirectory(prefix="mohar-bench-") as folder:
-        worst = _measure(f"sqlite:///{Path(folder) / 'claim.db'}", rows)
-    with _server() as url:
+    with tempfile.TemporaryDirectory(prefix="mohar-bench-") as folder, _server() as url:
+        create_master_key(Path(folder) / "master.key")
+        worst = _measure(Settings(data_dir=Path(folder), redis_url=NOWHERE), rows)
         if url is None:
             _stack.say(
                 benchmark="claim", engine="postgresql", skipped="NO SERVER ANSWERED: the bars are not shown for it"
             )
             return worst
-        return max(worst, _measure(url, rows))
+        return max(worst, _measure(Settings(data_dir=Path(folder), database_url=url, redis_url=NOWHERE), rows))
 
 
 @contextmanager
@@ -108,21 +90,22 @@ def _server() -> Iterator[str | None]:
         admin.dispose()
 
 
-def _measure(url: str, rows: int) -> int:
-    database = Database(url)
-    migrate.upgrade(database)
-    began = time.perf_counter()
-    _million.fill(database, rows)
-    _stack.say(benchmark="claim", engine=database.url.get_backend_name(), rows=rows, loaded_s=_seconds_since(began))
-    held = [_round(database, rows, analyzed=False)]
-    _million.analyze(database)
-    held.append(_round(database, rows, analyzed=True))
-    database.close()
+def _measure(settings: Settings, rows: int) -> int:
+    with closing(Wiring(settings)) as wiring:
+        migrate.upgrade(wiring.database)
+        ports = replace(wiring.ports, bell=MemoryBell())
+        database = wiring.database
+        began = time.perf_counter()
+        _million.fill(database, rows)
+        _stack.say(benchmark="claim", engine=database.url.get_backend_name(), rows=rows, loaded_s=_seconds_since(began))
+        held = [_round(database, ports, rows, analyzed=False)]
+        _million.analyze(database)
+        held.append(_round(database, ports, rows, analyzed=True))
     return int(not all(held))
 
 
-def _round(database: Database, rows: int, *, analyzed: bool) -> bool:
-    work, ports = SqlWork(database, SystemIds()), _Ports(database)
+def _round(database: Database, ports: Ports, rows: int, *, analyzed: bool) -> bool:
+    work = SqlWork(database, SystemIds())
     _settle_down(ports)
     claims = {name: _claims(work, number, direct=direct) for name, (number, direct) in SHAPES.items()}
     ticks = [_timed(partial(_tick, ports, count)) for count in range(TICKS)]
@@ -147,14 +130,14 @@ def _round(database: Database, rows: int, *, analyzed: bool) -> bool:
     return held
 
 
-def _settle_down(ports: _Ports) -> None:
+def _settle_down(ports: Ports) -> None:
     """Do what there is to do, so that ticks afterwards only look: what they write costs what that costs."""
-    while sweeping.tell(at=ports.clock.now(), ports=ports) > 0:  # type: ignore[arg-type]  # it has the ports that are asked
+    while sweeping.tell(at=ports.clock.now(), ports=ports) > 0:
         pass
 
 
-def _tick(ports: _Ports, count: int) -> None:
-    sweeping.sweep(holder="bench", count=count, ports=ports)  # type: ignore[arg-type]  # it has the ports that are asked
+def _tick(ports: Ports, count: int) -> None:
+    sweeping.sweep(holder="bench", count=count, ports=ports)
 
 
 def _claims(work: SqlWork, number: int, *, direct: bool) -> list[float]:
