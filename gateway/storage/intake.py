@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.audit import Action, Record
 from gateway.domain.identifiers import AUDIT_PREFIX
 from gateway.domain.kinds import KINDS
-from gateway.domain.operations import CLAIMABLE, TERMINAL, Environment, Kind, Lane, Operation, Status
+from gateway.domain.operations import TERMINAL, Environment, Kind, Lane, Operation, Status
 from gateway.ports import IdempotencyKey, Ids, NewOperation, Received, Reception
 from gateway.storage import audit, blobs, queries
 from gateway.storage.database import Database
@@ -102,19 +102,13 @@ class SqlIntake:
 
     def queued_ahead(self, operation: Operation) -> int:
         """See `ports.Intake`."""
-        before = (operations.c.deadline_at < (operation.deadline_at or NO_DEADLINE)) | (
-            (operations.c.deadline_at == (operation.deadline_at or NO_DEADLINE))
-            & (operations.c.created_at < operation.created_at)
-        )
-        query = select(func.count()).where(
-            operations.c.lane == str(operation.lane),
-            operations.c.direct == operation.direct,
-            operations.c.due_at.isnot(None),
-            operations.c.status.in_(sorted(CLAIMABLE)),
-            before,
-        )
+        named = {
+            "lane": str(operation.lane),
+            "deadline_at": operation.deadline_at or NO_DEADLINE,
+            "created_at": operation.created_at,
+        }
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one()
+            return connection.execute(queries.AHEAD[operation.direct], named).scalar_one()
 
     def _accept(
         self,

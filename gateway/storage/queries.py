@@ -114,6 +114,24 @@ def _leased(*, direct: bool) -> Select[int]:
     )
 
 
+def _ahead(*, direct: bool) -> Select[int]:
+    """Counted apart, so that the many are found within the index of claims, which has no status."""
+    sooner = operations.c.deadline_at < bindparam("deadline_at")
+    older = (operations.c.deadline_at == bindparam("deadline_at")) & (operations.c.created_at < bindparam("created_at"))
+    in_lane = select(func.count()).where(
+        operations.c.lane == bindparam("lane"),
+        operations.c.direct == (true() if direct else false()),
+        operations.c.due_at.isnot(None),
+        or_(sooner, older),
+    )
+    free = in_lane.where(operations.c.lease_until.is_(None))
+    in_hand = in_lane.where(operations.c.lease_until.isnot(None), operations.c.status.in_(sorted(CLAIMABLE)))
+    return select(free.scalar_subquery() + in_hand.scalar_subquery())
+
+
+AHEAD: Final = {direct: _ahead(direct=direct) for direct in (True, False)}
+"""How many rows of a lane come before one with that deadline and age, those included that wait in a thread's hands."""
+
 LEASED: Final = {direct: _leased(direct=direct) for direct in (True, False)}
 """How many rows of a lane are leased, by whether they are direct calls."""
 
