@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -24,10 +24,14 @@ from gateway.services import enquiry, limits
 from gateway.services.admission import Asked
 from gateway.services.principal import Principal
 
+Result = TypeVar("Result")
+
 LOOK_SECONDS: Final = 1.0
 """A waiting caller looks for itself so often, because an announcement may be lost."""
 _SETTLING: Final = frozenset({Status.QUEUED, Status.SUBMITTING})
 """While it stands so, a direct caller goes on waiting."""
+READ_AT_ONCE_BYTES_MAX: Final = 8 * 1024
+"""Some fifteen lines of an invoice: 0.1 ms."""
 RETRY_REFUSED: Final = "mohar-retry-refused"
 _SAID: Final = {"true": True, "false": False, "": False}
 
@@ -49,15 +53,26 @@ async def ask(
     here = state.of(request)
     wish = preference(request, principal)
     asked = await read(request, principal, path=path, optional=optional)
+    if not wish.direct:
+        return await _in_thread(here, asked, partial(_queue, here, accept, asked), asks_portal=asks_portal)
     async with here.waiters.expecting(asked.operation_id) as news:
-        work = partial(accept, asked)
-        received = await (here.ask(work) if asks_portal else here.weigh(asked.body, work))
+        received = await _in_thread(here, asked, partial(accept, asked), asks_portal=asks_portal)
         settled = received.operation
         if settled.id == asked.operation_id:
             settled = await _wait(here, settled, news, wish)
     if settled.id != asked.operation_id:  # a repetition: its operation has an event of its own
         settled = await _follow(here, settled, wish)
     return await here.run(answer, here, settled, received, request.state.request_id)
+
+
+def _queue(here: State, accept: Callable[[Asked], Received], asked: Asked) -> Response:
+    """Accept and answer in one: nobody waits for what comes of it."""
+    received = accept(asked)
+    return answer(here, received.operation, received, asked.id)
+
+
+async def _in_thread(here: State, asked: Asked, work: Callable[[], Result], *, asks_portal: bool) -> Result:
+    return await (here.ask(work) if asks_portal else here.weigh(asked.body, work))
 
 
 async def follow(request: Request, principal: Principal, received: Received, asked: Asked) -> Response:
@@ -86,13 +101,20 @@ async def read(request: Request, principal: Principal, *, path: str, optional: b
         method=request.method,
         path=path,
         body=raw,
-        document=await here.weigh(raw, partial(body.parse, raw)),
+        document=await _parsed(here, raw),
         key=key,
         direct=wish.direct,
         patience_seconds=min(wish.wait_seconds, here.settings.direct_patience_seconds),
         retry_refused=_retry_refused(request),
         trace_id=correlation.trace(),
     )
+
+
+async def _parsed(here: State, raw: bytes) -> Any:
+    """The body as JSON. A small one is read at once: that takes less than the way to a thread and back."""
+    if len(raw) <= READ_AT_ONCE_BYTES_MAX:
+        return body.parse(raw)
+    return await here.weigh(raw, partial(body.parse, raw))
 
 
 def _is_bodiless(request: Request) -> bool:
