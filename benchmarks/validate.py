@@ -47,7 +47,7 @@ def document(lines: int) -> bytes:
     content["ItemList"] = [copy.deepcopy(first) | extra | {"SlNo": str(number + 1)} for number in range(lines)]
     totals = {name: first.get(member, Decimal(0)) * lines for name, member in SUMMED.items()}
     content["ValDtls"] = totals | {"TotInvVal": first["TotItemVal"] * lines}
-    return canonical.write(content).encode()
+    return canonical.written(content)
 
 
 def fastest_ms(work: Callable[[], object], *, rounds: int) -> tuple[float, float]:

@@ -108,7 +108,7 @@ def add_seller(
 
 def written(body: Any) -> bytes:
     """A document as bytes; bytes as they are."""
-    return body if isinstance(body, bytes) else canonical.write(body).encode()
+    return body if isinstance(body, bytes) else canonical.written(body)
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def of_bytes(raw: bytes) -> Paper:
 
 
 def _of(content: Any) -> Paper:
-    return Paper(canonical.write(content).encode(), content)
+    return Paper(canonical.written(content), content)
 
 
 def _member(content: Any, part: str, name: str) -> Any:

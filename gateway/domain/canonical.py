@@ -20,6 +20,11 @@ def write(document: Any) -> str:
     return _text(document, number=lambda value: f"{value:f}", members=list)
 
 
+def written(document: Any) -> bytes:
+    """The same in UTF-8, as it is sent and kept."""
+    return write(document).encode()
+
+
 def canonical(document: Any) -> str:
     """The canonical form: members sorted, no blanks, numbers plain (`100.00`, `1E+2` and `100` are one)."""
     return _text(document, number=_plain, members=sorted)

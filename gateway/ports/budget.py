@@ -37,10 +37,12 @@ class ErrorBudget(Protocol):
 class QueueLength:
     """How many rows of a class wait in a lane, and since, or until, when the first of them is due.
 
-    What a thread holds until there is a permit for it waits too.
+    What a thread holds until there is a permit for it waits too. `account` is the GSP's whose limit the lane's calls
+    share at home; None when its taxpayer or its route is gone.
     """
 
     lane: Lane
+    account: str | None
     direct: bool
     waiting: int
     due_at: datetime

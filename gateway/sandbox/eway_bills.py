@@ -248,7 +248,7 @@ class Bills:
     def _append(self, entry: dict[str, Any]) -> None:
         if self.journal is not None:
             with self.journal.open("ab") as target:
-                target.write(canonical.write(entry).encode() + b"\n")
+                target.write(canonical.written(entry) + b"\n")
 
     def _replay(self, line: bytes) -> None:
         try:

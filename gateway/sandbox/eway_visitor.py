@@ -67,7 +67,7 @@ class EwayVisitor:
 
     def act(self, action: str, payload: Mapping[str, Any], *, in_base64: bool = False) -> EwayHeard:
         """Ask for something to be done."""
-        plain = canonical.write(payload).encode()
+        plain = canonical.written(payload)
         data = codec.encrypt(self._sek, base64.b64encode(plain) if in_base64 else plain)
         return self.send({"action": action, "data": data})
 

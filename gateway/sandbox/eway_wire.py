@@ -26,19 +26,19 @@ _TIME: Final = "%d/%m/%Y %I:%M:00 %p"
 def failure(refusal: Refusal) -> bytes:
     """The failure form: nothing but codes, each followed by a comma."""
     codes = "".join(f"{code}," for code, _ in refusal.errors)
-    error = base64.b64encode(canonical.write({"errorCodes": codes}).encode()).decode()
-    return canonical.write({"status": "0", "error": error, "info": None}).encode()
+    error = base64.b64encode(canonical.written({"errorCodes": codes})).decode()
+    return canonical.written({"status": "0", "error": error, "info": None})
 
 
 def login_success(token: str, sek: str) -> bytes:
     """The answer to a login, which does not say how long it lasts."""
-    return canonical.write({"status": 1, "authtoken": token, "sek": sek}).encode()
+    return canonical.written({"status": 1, "authtoken": token, "sek": sek})
 
 
 def action_success(text: str, *, sek: bytes, documented: bool) -> bytes:
     """The answer to an action: under the session key."""
     data = codec.encrypt(sek, _within(text, documented=documented))
-    return canonical.write({"status": "1", "data": data, "alert": ""}).encode()
+    return canonical.written({"status": "1", "data": data, "alert": ""})
 
 
 def question_success(text: str, *, sek: bytes, rek: bytes, documented: bool) -> bytes:
@@ -47,7 +47,7 @@ def question_success(text: str, *, sek: bytes, rek: bytes, documented: bool) -> 
     data = codec.encrypt(rek, inner)
     authenticated = inner if documented else data.encode()
     mac = base64.b64encode(hmac.new(rek, authenticated, hashlib.sha256).digest()).decode()
-    return canonical.write({"status": "1", "data": data, "rek": codec.encrypt(sek, rek), "hmac": mac}).encode()
+    return canonical.written({"status": "1", "data": data, "rek": codec.encrypt(sek, rek), "hmac": mac})
 
 
 def action_of(body: bytes) -> str:

@@ -85,7 +85,7 @@ class Pages:
             "signing_kid": self.keys.current.kid,
             "pending_late": len(state.late),
         }
-        return Reply(body=canonical.write(settings).encode())
+        return Reply(body=canonical.written(settings))
 
     def _keys(self, _request: Request) -> Reply:
         return json_reply(self.keys.as_json())

@@ -117,7 +117,7 @@ class Sandbox:
     def configure(self, **members: Any) -> None:
         """The members of `POST /_control`, for callers in process. Raises ControlError."""
         with self._lock:
-            raw = canonical.write(members).encode()
+            raw = canonical.written(members)
             self._pages.apply(control.read(raw, limits=self._state.limits))
 
     def now(self) -> datetime:

@@ -105,7 +105,7 @@ class Visitor:
         return json.dumps({"Data": codec.encrypt(self._sek, plain)}).encode()
 
     def _post(self, path: str, payload: Mapping[str, Any]) -> Heard:
-        return self.send(path, self.seal(canonical.write(payload).encode()))
+        return self.send(path, self.seal(canonical.written(payload)))
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Heard:
         return self._read(self._http.get(path, params=query, headers=self.headers))

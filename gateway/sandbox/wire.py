@@ -114,7 +114,7 @@ class Envelope:
             "ErrorDetails": errors,
             "InfoDtls": list(info) if info else None,
         }
-        return canonical.write(members).encode()
+        return canonical.written(members)
 
 
 def json_reply(value: Any, *, status: int = 200) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any, Final
@@ -73,7 +73,7 @@ def new_operation(
     asked: Asked,
     principal: Principal,
     *,
-    payload: Mapping[str, Any],
+    payload: bytes,
     digest: str,
     at: datetime,
     id: str | None = None,
@@ -90,7 +90,7 @@ def new_operation(
         direct=asked.direct,
         content_digest=digest,
         request=asked.body,
-        payload=canonical.write(payload).encode(),
+        payload=payload,
         request_id=asked.id,
         trace_id=asked.trace_id,
         refused_since=None if asked.retry_refused else _start_of_day(at),

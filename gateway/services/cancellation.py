@@ -142,7 +142,7 @@ class _Steps:
             self.asked,
             self.principal,
             id=self.asked.operation_id if kind is Kind.IRN_CANCEL else self.ports.ids.new(OPERATION_PREFIX),
-            payload=payload,
+            payload=canonical.written(payload),
             digest=canonical.digest(payload),
             at=at,
             subject=subject,

@@ -103,7 +103,7 @@ def _not_told_better(form: Iterable[Fault], content: Iterable[Fault]) -> Iterabl
 
 def size(raw: bytes, document: Any) -> int:
     """The bytes of a document as it is sent, or of the text that it came in where that is surely small enough."""
-    return len(raw) if len(raw) * _GROWTH <= DOCUMENT_BYTES_MAX else len(canonical.write(document).encode())
+    return len(raw) if len(raw) * _GROWTH <= DOCUMENT_BYTES_MAX else len(canonical.written(document))
 
 
 def sized(context: Context, size_bytes: int) -> Context:

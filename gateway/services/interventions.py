@@ -98,7 +98,7 @@ def judge(id: str, asked: Any, principal: Principal, *, ports: Ports) -> Operati
 
 
 def _read_answer(found: Operation, answer: Mapping[str, Any], note: str, ports: Ports) -> Outcome:
-    told = canonical.write(answer).encode()
+    told = canonical.written(answer)
     outcome = ports.portals.read(found, payload=ports.intake.payload_of(found.id), answer=told)
     if outcome.meaning in (Meaning.REGISTERED, Meaning.CONFLICT):
         return outcome

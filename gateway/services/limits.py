@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain import error_budget
-from gateway.domain.operations import Lane, Operation, Status
+from gateway.domain.operations import Operation, Status
 from gateway.domain.token_bucket import PERMILLE, Limit
 from gateway.errors import Misconfigured
 from gateway.ports import Level, LimiterAwayError, NamedBucket, QueueLength, Seller, Spending, Use
@@ -162,19 +162,22 @@ def _turn(seller: Seller, ahead: int, *, direct: bool, ports: Ports) -> timedelt
     named = [each for each in ports.enquiries.buckets(seller) if each.name in sending]
     account = ports.routebook.route(seller.route).gsp_account
     waits = (
-        _wait(bucket, _before(bucket, seller, ahead, direct=direct, ports=ports), direct=direct)
+        _wait(bucket, _before(bucket, seller, account, ahead, direct=direct, ports=ports), direct=direct)
         for bucket in _of_account(account, named, seller, ports)
     )
     return timedelta(seconds=max(waits, default=0.0))
 
 
-def _before(bucket: Bucket, seller: Seller, ahead: int, *, direct: bool, ports: Ports) -> int:
+def _before(bucket: Bucket, seller: Seller, account: str, ahead: int, *, direct: bool, ports: Ports) -> int:
     """The calls that come before it in a bucket: in the account's, every lane has as many turns as its own."""
     if bucket.scope != _ACCOUNT:
         return ahead
-    account = _account(seller.lane, ports)
-    others = (each for each in ports.queues.lengths() if each.direct == direct and each.lane != seller.lane)
-    return ahead + sum(min(each.waiting, ahead + 1) for each in others if _account(each.lane, ports) == account)
+    others = (
+        each.waiting
+        for each in ports.queues.lengths()
+        if each.account == account and each.direct == direct and each.lane != seller.lane
+    )
+    return ahead + sum(min(waiting, ahead + 1) for waiting in others)
 
 
 def _wait(bucket: Bucket, before: int, *, direct: bool) -> float:
@@ -185,15 +188,6 @@ def _wait(bucket: Bucket, before: int, *, direct: bool) -> float:
     others = (bucket.queued_used if direct else bucket.direct_used) / MINUTE_SECONDS
     left = max(1 / interval - others, 0.3 / interval)  # at least the smaller of the two shares
     return own + max(0, before - at_once) / left
-
-
-def _account(lane: Lane, ports: Ports) -> str | None:
-    """The GSP account whose limit a lane shares; None when its taxpayer or its route is gone."""
-    seller = ports.directory.seller(environment=lane.environment, gstin=lane.gstin)
-    try:
-        return ports.routebook.route(seller.route).gsp_account if seller is not None else None
-    except Misconfigured:
-        return None
 
 
 def _used(used: Mapping[Use, int], bucket: NamedBucket, seller: Seller, *, direct: bool) -> int:

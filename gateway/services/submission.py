@@ -48,10 +48,10 @@ def submit(asked: Asked, principal: Principal, *, terms: Terms, ports: Ports) ->
     if replay is not None:
         return replace(admission.checked(replay, asked), warnings=tuple(reading.lenient.warnings))
     seller = admission.seller_of(principal, ports=ports)
-    size_bytes = len(canonical.write(reading.document).encode())
-    context = _context(reading, terms, seller, size_bytes=size_bytes, ports=ports)
+    payload = canonical.written(reading.document)
+    context = _context(reading, terms, seller, size_bytes=len(payload), ports=ports)
     summary = _summary(reading, context)
-    new = _new_operation(asked, principal, seller, summary, digest=digest, document=reading.document, ports=ports)
+    new = _new_operation(asked, principal, seller, summary, digest=digest, payload=payload, ports=ports)
     met = admission.accept(new, key, seller, asked, ports=ports, examine=lambda: _check_content(reading, context))
     return _not_burnt(replace(met, warnings=met.warnings or tuple(reading.lenient.warnings)), ports)
 
@@ -121,7 +121,7 @@ def _new_operation(
     reading: Invoice,
     *,
     digest: str,
-    document: Mapping[str, Any],
+    payload: bytes,
     ports: Ports,
 ) -> NewOperation:
     """The operation that is asked for. Raises Forbidden for another's seller."""
@@ -135,7 +135,7 @@ def _new_operation(
         Kind.IRN_GENERATE,
         asked,
         principal,
-        payload=document,
+        payload=payload,
         digest=digest,
         at=ports.clock.now(),
         subject=reading.irn,

@@ -124,7 +124,7 @@ def send_sample(id: str, principal: Principal, *, ports: Ports) -> tuple[str, An
             environment=known.environment,
             headers=known.headers,
             message_id=message_id,
-            body=canonical.write(sample).encode(),
+            body=canonical.written(sample),
             secrets=ports.endpoints.secrets(id, at=at),
         )
     )

@@ -128,7 +128,7 @@ def shown(value: object) -> str:
 
 def written(document: Any) -> bytes:
     """A document as bytes."""
-    return canonical.write(document).encode()
+    return canonical.written(document)
 
 
 def with_value(at: str, token: bytes) -> bytes:
@@ -139,7 +139,7 @@ def with_value(at: str, token: bytes) -> bytes:
 
 def with_text(at: str, text: str) -> bytes:
     """The good document with another text at a JSON Pointer."""
-    return with_value(at, canonical.write(text).encode())
+    return with_value(at, canonical.written(text))
 
 
 def with_member(token: bytes) -> bytes:

@@ -8,7 +8,7 @@ from gateway.domain.outcomes import Meaning
 from gateway.ports import QueueLength
 from gateway.storage.queues import KEPT_SECONDS_MIN, SqlQueues
 from tests.contract.storage_kit import Storage
-from tests.support import LANE, START, new_operation
+from tests.support import LANE, START, new_operation, record, route, seller
 
 
 @pytest.fixture
@@ -28,9 +28,18 @@ def waiting(queues: SqlQueues) -> dict[bool, int]:
 def test_what_waits_is_counted_by_class(queues: SqlQueues) -> None:
     """With the instant from which on the first of them is due."""
     assert sorted(queues.lengths(), key=lambda each: each.direct) == [
-        QueueLength(lane=LANE, direct=False, waiting=3, due_at=START),
-        QueueLength(lane=LANE, direct=True, waiting=1, due_at=START),
+        QueueLength(lane=LANE, account=None, direct=False, waiting=3, due_at=START),
+        QueueLength(lane=LANE, account=None, direct=True, waiting=1, due_at=START),
     ]
+
+
+def test_whose_limit_a_lane_shares_is_told_with_it(storage: Storage, queues: SqlQueues) -> None:
+    """By its taxpayer's route; a lane whose taxpayer or route is gone shares nobody's."""
+    storage.directory.put_seller(seller(), record=record("aud_seller"))
+    assert {each.account for each in queues.lengths()} == {None}
+    storage.routebook.put_route(route(), record=record("aud_route"))
+    storage.clock.sleep(KEPT_SECONDS_MIN)
+    assert {each.account for each in queues.lengths()} == {route().gsp_account}
 
 
 def test_what_is_held_until_there_is_a_permit_still_waits(storage: Storage, queues: SqlQueues) -> None:

@@ -124,7 +124,7 @@ class Adapter:
 def _talk(payload: Any, *, subject: str, exchange: Any = None, kind: Kind = Kind.EWB_CANCEL) -> Talk:
     return Talk(
         operation=operation(kind=kind, status=Status.SUBMITTING, subject=subject),
-        payload=canonical.write(payload).encode(),
+        payload=canonical.written(payload),
         kept_answer=None,
         exchange=exchange,
         keys=cast("Any", None),
@@ -213,7 +213,7 @@ def test_a_recorded_cancellation_is_read() -> None:
 def test_a_recorded_rejection_is_read() -> None:
     """What stood in the provider's wrapper is this system's own answer."""
     inner = _read("ewb_responses/mastersindia_reject_ewb_success.json")["results"]["message"]
-    raw = canonical.write(inner).encode()
+    raw = canonical.written(inner)
     read = bill_steps.REJECT.read(_talk({}, subject="371009218816"), Told(raw, Info()), "call")
     assert read.result == BillChange(at=datetime(2023, 9, 15, 9, 54, tzinfo=UTC))
 

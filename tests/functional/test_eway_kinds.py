@@ -70,7 +70,7 @@ class Road:
             doc_no=payload.get("docNo"),
             content_digest=canonical.digest(payload),
             request=b"{}",
-            payload=canonical.write(payload).encode(),
+            payload=canonical.written(payload),
             request_id="req_1",
             deadline_at=None,
         )
@@ -124,7 +124,7 @@ class Road:
         permits = Permits(MemoryLimiter(clock), clock, replace(ROUTE, limits={}), caller)
         return Talk(
             operation=operation(kind=Kind.EWB_STANDALONE, status=Status.SUBMITTING),
-            payload=canonical.write(part_a(docDate=TODAY)).encode(),
+            payload=canonical.written(part_a(docDate=TODAY)),
             kept_answer=None,
             exchange=portals.exchange(ROUTE, account, permits),
             keys=portals.signing_keys(ROUTE),

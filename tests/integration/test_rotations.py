@@ -88,7 +88,7 @@ class Load:
         document["DocDtls"]["No"] = f"ROT/{next(self.numbers)}"
         headers = {"Authorization": f"Bearer {token.get('access_token')}", "Content-Type": "application/json"}
         headers["Prefer"] = f"wait={WAIT_SECONDS}"
-        made = self._sent(http, "POST", "/irn", 201, headers=headers, content=canonical.write(document).encode())
+        made = self._sent(http, "POST", "/irn", 201, headers=headers, content=canonical.written(document))
         self._sent(http, "GET", f"/operations/{made.get('id')}", 200, headers={"X-API-Key": self.key})
 
     def _sent(self, http: httpx.Client, method: str, path: str, status: int, **request: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def patched(document: Any, patches: Iterable[Iterable[Mapping[str, Any]]]) -> An
     """The document after all patches, and over the wire."""
     for patch in patches:
         document = jsonpatch.apply_patch(document, list(patch))
-    return strict_json.read(canonical.write(document).encode())
+    return strict_json.read(canonical.written(document))
 
 
 @pytest.mark.parametrize("examples", [150, SOAK])

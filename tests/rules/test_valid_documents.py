@@ -30,7 +30,7 @@ def test_valid_documents_pass(examples: int) -> None:
     @settings(max_examples=examples, deadline=None)
     @given(valid_documents)
     def holds(made: Any) -> None:
-        document = strict_json.read(canonical.write(made).encode())
+        document = strict_json.read(canonical.written(made))
         before = copy.deepcopy(document)
         verdict = check(document, context=CONTEXT)
         assert (shape.check(document), verdict.errors, verdict.warnings) == ([], (), ())
@@ -71,10 +71,10 @@ class Counted(list[Any]):
 
 def test_work_grows_with_the_lines_and_no_faster() -> None:
     """Each line is looked at equally often, however many there are."""
-    [line] = strict_json.read(canonical.write(base("intra")).encode())["ItemList"]
+    [line] = strict_json.read(canonical.written(base("intra")))["ItemList"]
 
     def reads(count: int) -> int:
-        document = strict_json.read(canonical.write(base("intra")).encode())
+        document = strict_json.read(canonical.written(base("intra")))
         document["ItemList"] = Counted({**line, "SlNo": str(place)} for place in range(1, count + 1))
         Counted.reads = 0
         check(document, context=CONTEXT)

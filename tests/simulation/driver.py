@@ -227,7 +227,7 @@ class Driver:
             operation_id=self.world.ids.new("op_"),
             method="POST",
             path=path,
-            body=canonical.write(document).encode(),
+            body=canonical.written(document),
             document=document,
             key=key,
             direct=direct,

@@ -166,7 +166,7 @@ class Fleet:
     def cancel(self, gstin: str, irn: str) -> str:
         """Queue the cancellation of a document; its id. Raises what the service raises."""
         body = {"reason": "other", "remarks": "taken back"}
-        asked = self._asked(f"/irn/{irn}/cancel", canonical.write(body).encode(), direct=False)
+        asked = self._asked(f"/irn/{irn}/cancel", canonical.written(body), direct=False)
         stored = cancellation.cancel(irn, asked, self._principal(gstin), ports=self.ports).operation
         self.accepted[stored.id] = self.time.now()
         return stored.id
@@ -326,7 +326,7 @@ def document(gstin: str, number: str, *, bill: bool = True) -> bytes:
     content["EwbDtls"].pop("TransDocDt", None)
     if not bill:
         del content["EwbDtls"]
-    return canonical.write(content).encode()
+    return canonical.written(content)
 
 
 @cache
