@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.domain.operations import CLAIMABLE, Operation
+from gateway.domain.operations import CLAIMABLE, Operation, Status
 from gateway.storage.tables import attempts, idempotency_keys, identities, lanes, operations
 from gateway.storage.tables.work import TIMED
 
@@ -101,6 +101,29 @@ WAITING_FOR: Final = (
     .with_for_update()
 )
 """The open operations that wait for another."""
+
+
+def _closed_windows() -> Select[str]:
+    past = (
+        select(*(operations.c[name] for name in ("id", "status", "doubtful_since", "lease_until", "deadline_at")))
+        .where(operations.c.deadline_at < bindparam("at"), operations.c.settled_at.is_(None))
+        .cte("past")
+        .prefix_with("MATERIALIZED")  # or PostgreSQL looks by status, until its first ANALYZE: at most of a backlog
+    )
+    return (
+        select(past.c.id)
+        .where(
+            past.c.status.in_([Status.QUEUED.value, Status.HELD.value]),
+            past.c.doubtful_since.is_(None),
+            past.c.lease_until.is_(None),
+        )
+        .order_by(past.c.deadline_at)
+        .limit(bindparam("rows_max"))
+    )
+
+
+CLOSED_WINDOWS: Final = _closed_windows()
+"""Operations that nobody can do any more: their deadline passed before they were sent."""
 
 LANE: Final = select(lanes).where(lanes.c.lane == bindparam("lane")).with_for_update()
 """A lane, locked: claims of one lane come one after the other."""

@@ -72,20 +72,8 @@ class SqlUpkeep:
 
     def close_windows(self, *, at: datetime, rows_max: int) -> int:
         """See `ports.Upkeep`."""
-        closed = (
-            select(operations.c.id)
-            .where(
-                operations.c.deadline_at < at,
-                operations.c.settled_at.is_(None),
-                operations.c.status.in_([Status.QUEUED.value, Status.HELD.value]),
-                operations.c.doubtful_since.is_(None),
-                operations.c.lease_until.is_(None),
-            )
-            .order_by(operations.c.deadline_at)
-            .limit(rows_max)
-        )
         with self._database.read() as connection:
-            ids = connection.execute(closed).scalars().all()
+            ids = connection.execute(queries.CLOSED_WINDOWS, {"at": at, "rows_max": rows_max}).scalars().all()
         return sum(self._expire(id, at=at) for id in ids)
 
     def due_lanes(self, *, at: datetime) -> Sequence[tuple[Lane, bool]]:
