@@ -8,6 +8,7 @@ from typing import Final
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from gateway import __version__
 from gateway.api import (
@@ -60,6 +61,15 @@ _CALLS: Final = (
     pages,
 )
 """The modules whose calls there are, in the order of the description."""
+_UNTOLD: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""The framework would send requests and exceptions, with what they say, to wherever its environment names. Ours tells
+of a call by its lists of events and measures alone."""
 
 
 def create(
@@ -113,6 +123,7 @@ def outline() -> FastAPI:
         openapi_url=None,  # the framework's own description cannot know of bodies that are read by hand
         docs_url=None,  # its pages load programs from elsewhere: ours is in `pages`
         redoc_url=None,
+        telemetry=_UNTOLD,
         redirect_slashes=False,  # a redirect would send a document to whatever host the request named
     )
     for module in _CALLS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -120,3 +121,13 @@ def test_a_success_answers_with_them(stack: Stack) -> None:
     answer = stack.send("POST", "/irn", content=written(document()), headers=stack.bearer() | JSON)
     assert answer.status_code == 201
     check(answer, "/irn")
+
+
+def test_the_framework_tells_nobody_of_a_call(gateway: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process has a tracer, the framework would give it requests and exceptions with what they say."""
+    tracer = Mock()
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", Mock(return_value=tracer))
+    monkeypatch.setattr("opentelemetry.metrics.get_meter_provider", Mock(return_value=tracer))
+    monkeypatch.setattr("opentelemetry._logs.get_logger_provider", Mock(return_value=tracer))
+    assert gateway.send("GET", "/healthz").status_code == 200
+    assert tracer.mock_calls == []
