@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from fastapi.responses import Response
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import correlation
@@ -97,15 +97,27 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers.update(ALWAYS)
-            headers["X-Request-Id"] = self._scope["state"]["request_id"]
-            headers.update(metering.fields(self._scope, self._settings))
-            for name, value in UNLESS_SAID.items():
-                headers.setdefault(name, value)
+            message = {**message, "headers": [*message["headers"], *self._ours(message["headers"])]}
         elif self._bodiless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
+
+    def _ours(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        """The fields that are ours to say, beside those of the answer."""
+        said = {name for name, _ in headers}
+        yield from _ALWAYS
+        yield b"x-request-id", self._scope["state"]["request_id"].encode()
+        for name, value in metering.fields(self._scope, self._settings).items():
+            yield name.lower().encode(), value.encode()
+        yield from (field for field in _UNLESS_SAID if field[0] not in said)
+
+
+def _raw(fields: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in fields.items())
+
+
+_ALWAYS: Final = _raw(ALWAYS)
+_UNLESS_SAID: Final = _raw(UNLESS_SAID)
 
 
 def _as_get(scope: Scope) -> Scope:
