@@ -170,12 +170,12 @@ class Sessions:
     ) -> Session | Outcome:
         result: Session | Outcome | None = None
         try:
-            result = permits.use(endpoints.LOGIN, keep_lease)
-            if result is None and not self._routebook.begin_login(
-                account.id, system=system, token=token, at=self._clock.now()
-            ):
+            no_permit = permits.use(endpoints.LOGIN, keep_lease)
+            if no_permit is not None:  # the portal was not asked: no pause
+                return no_permit
+            if not self._routebook.begin_login(account.id, system=system, token=token, at=self._clock.now()):
                 return self._paused(account, system) or _later("Another worker is logging in.", 2)
-            result = result or self._ask(route, account, system, stored, permits=permits, keep_lease=keep_lease)
+            result = self._ask(route, account, system, stored, permits=permits, keep_lease=keep_lease)
             if isinstance(result, Session):
                 record = self._audited(account, Action.SESSION_RENEWED, generation=result.generation, system=system)
                 if not self._routebook.store_session(result, system=system, token=token, record=record):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -16,11 +17,11 @@ from gateway.auth.vault import MasterKeyVault
 from gateway.domain.error_budget import LOGINS_MAX
 from gateway.domain.operations import HoldCause
 from gateway.domain.outcomes import Meaning, Outcome
-from gateway.irp.permits import Permits
+from gateway.irp.permits import LIMITER_AWAY_SECONDS, Permits
 from gateway.irp.session import Sessions
 from gateway.irp.wire import Wire
 from gateway.limits.memory import MemoryLimiter
-from gateway.ports import Caller, Clock, PortalAccount, Session
+from gateway.ports import Caller, Clock, Limiter, PortalAccount, Session
 from gateway.sandbox import in_process
 from gateway.sandbox.keys import SandboxKeys
 from gateway.sandbox.portal import Sandbox
@@ -31,6 +32,7 @@ from gateway.storage.directory import SqlDirectory
 from gateway.storage.routebook import SqlRoutebook
 from gateway.system import SystemClock, SystemIds
 from tests import support
+from tests.support_api import AwayLimiter
 
 WORKERS = 20
 LATER = support.START + timedelta(seconds=1)
@@ -195,6 +197,21 @@ def test_a_pause_holds_for_all_processes(portal: Portal) -> None:
     assert isinstance(second, Outcome)
     assert 0 < (second.retry_after_seconds or 0) <= 60
     assert portal.logins() == 1
+
+
+def test_a_login_that_got_no_permit_pauses_nothing(tmp_path: Path, keys: SandboxKeys) -> None:
+    """The portal was not asked: as soon as the limiter is back, or has room, the login goes out."""
+    clock = support.FakeClock()
+    portal = Portal(tmp_path, keys, clock)
+    portal.route = support.route(base_url="http://portal", relogin_seconds_min=60)
+    caller = Caller(account="gsp", gstin=portal.account.gstin, direct=True)
+    away = Permits(cast("Limiter", AwayLimiter()), clock, portal.route, caller)
+    told = portal.worker().current(portal.route, portal.account, permits=away, keep_lease=lambda: None)
+    assert isinstance(told, Outcome)
+    assert told.retry_after_seconds == LIMITER_AWAY_SECONDS
+    clock.step(seconds=LIMITER_AWAY_SECONDS)
+    assert isinstance(portal.current(portal.worker()), Session)
+    portal.database.close()
 
 
 def test_never_more_logins_than_the_portal_bears(tmp_path: Path, keys: SandboxKeys) -> None:
