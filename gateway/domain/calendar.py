@@ -1,4 +1,4 @@
-"""Indian dates: IST, financial years, and the ways in which the portal writes dates and times."""
+"""Indian dates: IST, financial years, and the ways in which the portal and HTTP write dates and times."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ _PORTAL_DATE: Final = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})", re.ASCII)
 _PORTAL_TIME: Final = "%Y-%m-%d %H:%M:%S"
 _EWB_TIME: Final = "%d/%m/%Y%I:%M:%S%p"
 """Without its blanks: recorded answers have them, and one does not."""
+_HTTP_DATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
+_RETRY_AFTER_DIGITS_MAX: Final = 9
+"""Thirty years in seconds: what is longer is cut, and by its reader's bound anyway."""
 _APRIL: Final = 4
 
 
@@ -48,6 +51,20 @@ def write_portal_time(at: datetime) -> str:
 def write_instant(at: datetime) -> str:
     """RFC 3339 with `+05:30`, as our clients read the times of which the law speaks."""
     return at.astimezone(IST).isoformat(timespec="seconds")
+
+
+def read_retry_after(text: str, *, at: datetime) -> int | None:
+    """The seconds from `at` that a Retry-After asks for, below zero for a time that is over; None when it says nothing.
+
+    Source: RFC 9110, 10.2.3: a number of seconds, or a date in its one form that is still written.
+    """
+    if text.isascii() and text.isdigit():
+        return int(text[:_RETRY_AFTER_DIGITS_MAX])
+    try:
+        until = datetime.strptime(text, _HTTP_DATE).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int((until - at).total_seconds())
 
 
 def indian_date(at: datetime) -> date:

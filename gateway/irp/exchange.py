@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.irp import codes, crypto, endpoints, envelope
@@ -14,7 +14,7 @@ from gateway.irp.dialects import DIALECTS
 from gateway.irp.endpoints import Endpoint
 from gateway.irp.permits import Permits
 from gateway.irp.session import Sessions
-from gateway.irp.wire import HTTP_TOO_MANY, LostError, Reply, UnreachedError, Wire, retry_after
+from gateway.irp.wire import HTTP_TOO_MANY, LostError, Reply, UnreachedError, Wire
 from gateway.ports import PortalAccount, Route, Session
 
 
@@ -127,14 +127,14 @@ class Exchange:
         self, reply: Reply, session: Session, dialect: Dialect, limited_as: str
     ) -> Told | envelope.Failure | Outcome:
         answer = dialect.read(reply.status, reply.body)
-        if isinstance(answer, envelope.Failure):
-            self._permits.errors_told += 1
+        seconds = self._permits.heard(reply, answer, limited_as)
         if reply.status == HTTP_TOO_MANY or _is_throttle(answer):
-            return self._throttled(reply, answer, limited_as)
+            return _throttled(reply, answer, seconds)
         if isinstance(answer, envelope.Failure):
             return answer
         if isinstance(answer, envelope.Unreadable):
-            return _unknown(f"The portal's answer cannot be read: {answer.reason}.", reply.body)
+            unread = _unknown(f"The portal's answer cannot be read: {answer.reason}.", reply.body)
+            return replace(unread, retry_after_seconds=seconds)
         try:
             data = dialect.opened(answer, session)
         except crypto.CannotDecrypt:
@@ -143,17 +143,6 @@ class Exchange:
             return _unknown("The portal's success has no data.", reply.body)
         return Told(data, answer.info)
 
-    def _throttled(self, reply: Reply, answer: envelope.Answer, limited_as: str) -> Outcome:
-        seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
-        self._permits.punish(seconds, limited_as)
-        error = answer.errors[0] if isinstance(answer, envelope.Failure) else None
-        return Outcome(
-            meaning=Meaning.THROTTLED,
-            code=error.code if error else str(reply.status),
-            message=error.message if error else "The portal takes no more calls for now.",
-            retry_after_seconds=seconds,
-        )
-
 
 def _session_ended(answer: Told | envelope.Failure | Outcome) -> bool:
     return isinstance(answer, envelope.Failure) and codes.verdict(answer.errors) is Disposition.SESSION
@@ -161,6 +150,16 @@ def _session_ended(answer: Told | envelope.Failure | Outcome) -> bool:
 
 def _is_throttle(answer: envelope.Answer) -> bool:
     return isinstance(answer, envelope.Failure) and codes.verdict(answer.errors) is Disposition.THROTTLED
+
+
+def _throttled(reply: Reply, answer: envelope.Answer, seconds: int | None) -> Outcome:
+    error = answer.errors[0] if isinstance(answer, envelope.Failure) else None
+    return Outcome(
+        meaning=Meaning.THROTTLED,
+        code=error.code if error else str(reply.status),
+        message=error.message if error else "The portal takes no more calls for now.",
+        retry_after_seconds=seconds,
+    )
 
 
 def _unknown(message: str, evidence: bytes) -> Outcome:

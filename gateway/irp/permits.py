@@ -10,7 +10,9 @@ from typing import Final
 
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.token_bucket import Limit
-from gateway.irp import endpoints
+from gateway.irp import codes, endpoints, envelope
+from gateway.irp.codes import Disposition
+from gateway.irp.wire import HTTP_TOO_MANY, Reply, retry_after
 from gateway.ports import Caller, Clock, Limiter, LimiterAwayError, Route, scope_of
 
 PATIENCE_SECONDS: Final = 5.0
@@ -36,6 +38,7 @@ ACCOUNT_KEEPS_PERMILLE: Final = 900
 """Its account hardly slower: if it was meant, the throttles of its other sellers add up."""
 LIMITER_AWAY_SECONDS: Final = 1
 """When the limiter cannot be asked nothing is allowed, and it is asked again after so long."""
+_THROTTLES: Final = frozenset({Disposition.THROTTLED, Disposition.QUOTA})
 _ACCOUNT: Final = ":account"
 
 
@@ -64,7 +67,7 @@ class Permits:
         self._caller = caller
         self._planned: list[str] = []
         self.errors_told = 0
-        """Answers that were errors, counted by whoever reads them."""
+        """Answers so far that were errors."""
         self._no_room: Mapping[str, Limit] | None = None
         """The buckets that had no room for the last call, where it did not go out for that."""
 
@@ -124,7 +127,22 @@ class Permits:
         except LimiterAwayError:  # gone since
             return scope_of({})
 
-    def punish(self, seconds: int, call: str) -> None:
+    def heard(self, reply: Reply, answer: envelope.Answer, call: str) -> int | None:
+        """Count an answer that is an error, and slow down where it says that it is too much, in whichever way.
+
+        The seconds for which it wants no more; None when it does not say that.
+        """
+        if isinstance(answer, envelope.Success):
+            return None
+        self.errors_told += isinstance(answer, envelope.Failure)
+        seconds = retry_after(reply.headers, at=self._clock.now())
+        if seconds is None and _is_too_much(reply, answer):
+            seconds = codes.THROTTLED_WAIT_SECONDS
+        if seconds is not None:
+            self._punish(seconds, call)
+        return seconds
+
+    def _punish(self, seconds: int, call: str) -> None:
         """The portal said that it is too much: this seller waits for so long, the others of the account a moment."""
         try:
             for name, limit in self._buckets(call).items():
@@ -173,3 +191,9 @@ class Permits:
 
     def _buckets(self, *classes: str) -> Mapping[str, Limit]:
         return buckets(self._route, self._caller.gstin, *classes)
+
+
+def _is_too_much(reply: Reply, answer: envelope.Answer) -> bool:
+    errors = answer.errors if isinstance(answer, envelope.Failure) else ()
+    told = {codes.disposition(error.code, message=error.message) for error in errors}
+    return reply.status == HTTP_TOO_MANY or not told.isdisjoint(_THROTTLES)

@@ -25,7 +25,7 @@ from gateway.irp.dialect import JSON, Dialect
 from gateway.irp.dialects import DIALECTS
 from gateway.irp.endpoints import EINVOICE
 from gateway.irp.permits import Permits
-from gateway.irp.wire import HTTP_TOO_MANY, LostError, UnreachedError, Wire, retry_after
+from gateway.irp.wire import HTTP_TOO_MANY, LostError, UnreachedError, Wire
 from gateway.ports import Clock, Ids, LoginPause, PortalAccount, Route, Routebook, Session
 
 _OF_THE_ACCOUNT: Final = EINVOICE
@@ -246,16 +246,14 @@ class Sessions:
         except (UnreachedError, LostError) as error:
             return replace(_later(f"No answer to the login: {error}.", None), silent=True)
         answer = dialect.read(reply.status, reply.body)
+        seconds = permits.heard(reply, answer, endpoints.LOGIN)
         if reply.status == HTTP_TOO_MANY:
-            seconds = retry_after(reply.headers) or codes.THROTTLED_WAIT_SECONDS
-            permits.punish(seconds, endpoints.LOGIN)
             return _later("The portal takes no more logins for now.", seconds)
         if isinstance(answer, envelope.Success):
             return self._session(account, dialect, stored, answer, app_key, at=at)
         if isinstance(answer, envelope.Failure):
-            permits.errors_told += 1
-            return refusal(answer)
-        return _later(f"The answer to the login cannot be read: {answer.reason}.", None)
+            return replace(refusal(answer), retry_after_seconds=seconds)
+        return _later(f"The answer to the login cannot be read: {answer.reason}.", seconds)
 
     def _session(
         self,
@@ -311,8 +309,7 @@ def refusal(answer: envelope.Failure) -> Outcome:
         return Outcome(meaning=Meaning.HELD, hold_cause=HoldCause.ACCOUNT, code=error.code, message=error.message)
     if verdict is Disposition.QUOTA:
         return Outcome(meaning=Meaning.HELD, hold_cause=HoldCause.QUOTA, code=error.code, message=error.message)
-    seconds = codes.THROTTLED_WAIT_SECONDS if verdict is Disposition.THROTTLED else None
-    return Outcome(meaning=Meaning.UNREACHED, code=error.code, message=error.message, retry_after_seconds=seconds)
+    return Outcome(meaning=Meaning.UNREACHED, code=error.code, message=error.message)
 
 
 def _is_refused(result: Session | Outcome) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import httpcore
 import httpx
 
 from gateway import correlation
+from gateway.domain.calendar import read_retry_after
 from gateway.irp.clocks import PortalClocks
 from gateway.ports import Clock
 
@@ -212,7 +214,7 @@ class _DeadlineStream(httpcore.NetworkStream):
         return left
 
 
-def retry_after(headers: Mapping[str, str]) -> int | None:
+def retry_after(headers: Mapping[str, str], *, at: datetime) -> int | None:
     """The seconds that an answer asks for before the next call, bounded; None when it does not say."""
-    text = headers.get("Retry-After", "")
-    return min(max(int(text), 1), RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() else None
+    seconds = read_retry_after(headers.get("Retry-After", ""), at=at)
+    return None if seconds is None else min(max(seconds, 1), RETRY_AFTER_SECONDS_MAX)

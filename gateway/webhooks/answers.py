@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from gateway.domain.calendar import read_retry_after
 from gateway.ports import Verdict
 
 RETRY_AFTER_SECONDS_MAX: Final = 21_600
@@ -19,11 +20,9 @@ _VERDICTS: Final[Mapping[int, Verdict]] = {
     502: Verdict.SLOW_DOWN,
     504: Verdict.SLOW_DOWN,
 }
-_HTTP_DATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
 HIDDEN: Final = b"(hidden)"
 HIDDEN_CHARACTERS_MIN: Final = 8
 """Shorter values are no secrets, and would be found by chance."""
-_DIGITS_MAX: Final = 9
 _SHOWN_CONTROLS: Final = frozenset("\n\t")
 _ENCODING_CHARACTERS_MAX: Final = 20
 
@@ -34,19 +33,9 @@ def verdict(status: int) -> Verdict:
 
 
 def retry_after(text: str, *, at: datetime) -> int | None:
-    """The seconds that an answer asks for before the next try, bounded. None when it says nothing that can be read.
-
-    Source: RFC 9110, 10.2.3: a number of seconds, or a date in its one form that is still written.
-    """
-    if text.isascii() and text.isdigit():
-        seconds = int(text[:_DIGITS_MAX])
-    else:
-        try:
-            until = datetime.strptime(text, _HTTP_DATE).replace(tzinfo=UTC)
-        except ValueError:
-            return None
-        seconds = int((until - at).total_seconds())
-    return min(max(seconds, 1), RETRY_AFTER_SECONDS_MAX)
+    """The seconds that an answer asks for before the next try, bounded. None when it says nothing that can be read."""
+    seconds = read_retry_after(text, at=at)
+    return None if seconds is None else min(max(seconds, 1), RETRY_AFTER_SECONDS_MAX)
 
 
 def without(body: bytes, values: Iterable[str]) -> bytes:
