@@ -44,7 +44,7 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
         def known() -> Principal:
             found = authentication.principal(credential, ports=here.ports)
             of = metering.limit_of(scope, here.settings)
-            metering.enter(request.scope["state"], found.client_id, of, limits=here.ports.clients)
+            metering.enter(request.scope["state"], found.client_id, of, ports=here.ports)
             return found
 
         found = await here.run(known)

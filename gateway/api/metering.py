@@ -15,7 +15,7 @@ from gateway.domain import client_limits
 from gateway.domain.client_limits import ClientLimit, Standing
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Throttled
-from gateway.ports import ClientLimits
+from gateway.services.ports import Ports
 from gateway.services.principal import Scope
 from gateway.settings import Settings
 
@@ -37,12 +37,13 @@ def limit_of(scope: Scope, settings: Settings) -> ClientLimit:
     )
 
 
-def enter(state: dict[str, Any], client_id: str, of: ClientLimit, *, limits: ClientLimits) -> None:
+def enter(state: dict[str, Any], client_id: str, of: ClientLimit, *, ports: Ports) -> None:
     """Count a request; `state` is the request's own. Raises Throttled, with the standing noted all the same."""
-    standing = limits.enter(client_id, state["request_id"], of)
+    slot = ports.ids.new("")  # the request's own id is the client's to choose, and may be that of another
+    standing = ports.clients.enter(client_id, slot, of)
     state["standing"] = standing
     if standing.let_in:
-        state["leave"] = lambda: limits.leave(client_id, state["request_id"])
+        state["leave"] = lambda: ports.clients.leave(client_id, slot)
     elif standing.under_way >= of.in_flight_max:
         raise Throttled(
             "too-many-under-way",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from redis import Redis, RedisError
@@ -19,9 +20,11 @@ SILENCE_SECONDS: Final = 1.0
 """After Redis failed it is left alone for so long: a request must not wait for it again and again."""
 KEPT_MAX: Final = 100_000
 """Clients that a process counts for itself; then it starts anew."""
+LEFT_MAX: Final = 10_000
+"""Slots that a process remembers to give back: more than it has requests. Others end by their longest life."""
 
 _ENTER: Final = """
--- KEYS: the bucket's horizon, requests under way. ARGV: interval, burst, most under way, request, its longest life.
+-- KEYS: the bucket's horizon, requests under way. ARGV: interval, burst, most under way, its slot, its longest life.
 -- The arithmetic is that of domain/client_limits.py. Returns whether it was let in, horizon, now, under way.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -52,7 +55,7 @@ class MemoryClientLimits:
         self._under_way: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
 
-    def enter(self, client_id: str, request_id: str, of: ClientLimit) -> Standing:
+    def enter(self, client_id: str, slot: str, of: ClientLimit) -> Standing:
         """See `ports.ClientLimits`."""
         now_us = int(self._clock.monotonic() * MICROSECONDS)
         with self._lock:
@@ -65,15 +68,20 @@ class MemoryClientLimits:
             let_in, horizon_us = client_limits.enter(of, horizon_us=horizon_us, now_us=now_us, under_way=len(mine))
             self._horizons[client_id, of.name] = horizon_us
             if let_in:
-                mine[request_id] = now_us + UNDER_WAY_SECONDS_MAX * MICROSECONDS
+                mine[slot] = now_us + UNDER_WAY_SECONDS_MAX * MICROSECONDS
             return client_limits.standing(of, horizon_us=horizon_us, now_us=now_us, under_way=len(mine), let_in=let_in)
 
-    def leave(self, client_id: str, request_id: str) -> None:
+    def leave(self, client_id: str, slot: str) -> None:
         """See `ports.ClientLimits`."""
+        self.forget(client_id, slot)
+
+    def forget(self, client_id: str, slot: str) -> bool:
+        """Give a slot back; whether it was one of these."""
         with self._lock:
-            self._under_way.get(client_id, {}).pop(request_id, None)
+            known = self._under_way.get(client_id, {}).pop(slot, None) is not None
             if not self._under_way.get(client_id, True):
                 del self._under_way[client_id]
+            return known
 
 
 class RedisClientLimits:
@@ -86,33 +94,54 @@ class RedisClientLimits:
         self._enter = redis.register_script(_ENTER)
         self._own = MemoryClientLimits(clock)
         self._silent_until = 0.0
+        self._left: dict[str, str] = {}
+        """Slots that Redis may still have though nobody holds them, with their clients."""
 
-    def enter(self, client_id: str, request_id: str, of: ClientLimit) -> Standing:
+    def enter(self, client_id: str, slot: str, of: ClientLimit) -> Standing:
         """See `ports.ClientLimits`."""
         if self._clock.monotonic() >= self._silent_until:
             keys = [f"{self._prefix}client:{{{client_id}}}:{of.name}", self._under_way_key(client_id)]
             life_us = UNDER_WAY_SECONDS_MAX * MICROSECONDS
-            arguments: list[int | str] = [of.limit.interval_us, of.limit.burst, of.in_flight_max, request_id, life_us]
+            arguments: list[int | str] = [of.limit.interval_us, of.limit.burst, of.in_flight_max, slot, life_us]
             try:
+                self._give_back(dict(self._left))
                 let_in, horizon, now, under_way = self._enter(keys=keys, args=arguments)
                 return client_limits.standing(
                     of, horizon_us=int(horizon), now_us=int(now), under_way=int(under_way), let_in=bool(let_in)
                 )
             except RedisError as error:
-                self._fell_silent(error)
-        return self._own.enter(client_id, request_id, of)
+                self._fell_silent(error, {slot: client_id})  # it may have been counted, and the answer lost
+        return self._own.enter(client_id, slot, of)
 
-    def leave(self, client_id: str, request_id: str) -> None:
+    def leave(self, client_id: str, slot: str) -> None:
         """See `ports.ClientLimits`."""
-        self._own.leave(client_id, request_id)
+        if self._own.forget(client_id, slot):
+            return
+        left = {slot: client_id}
         if self._clock.monotonic() < self._silent_until:
+            self._remember(left)
             return
         try:
-            self._redis.zrem(self._under_way_key(client_id), request_id)
+            self._give_back(left | dict(self._left))
         except RedisError as error:
-            self._fell_silent(error)
+            self._fell_silent(error, left)
 
-    def _fell_silent(self, error: RedisError) -> None:
+    def _give_back(self, left: Mapping[str, str]) -> None:
+        if not left:
+            return
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for slot, client_id in left.items():
+                pipeline.zrem(self._under_way_key(client_id), slot)
+            pipeline.execute()
+        for slot in left:
+            self._left.pop(slot, None)
+
+    def _remember(self, left: Mapping[str, str]) -> None:
+        if len(self._left) < LEFT_MAX:
+            self._left.update(left)
+
+    def _fell_silent(self, error: RedisError, left: Mapping[str, str]) -> None:
+        self._remember(left)
         self._silent_until = self._clock.monotonic() + SILENCE_SECONDS
         log.warning("clients counted apart", extra={"error": type(error).__name__})
 

@@ -58,8 +58,8 @@ class Queues(Protocol):
 class ClientLimits(Protocol):
     """What clients may ask of the gateway itself. Nothing raises: without its store each process counts for itself."""
 
-    def enter(self, client_id: str, request_id: str, of: ClientLimit) -> Standing:
-        """Count a request, if it is let in; how the client stands then."""
+    def enter(self, client_id: str, slot: str, of: ClientLimit) -> Standing:
+        """Count a request, if it is let in; how the client stands then. `slot` names it, and no other request."""
 
-    def leave(self, client_id: str, request_id: str) -> None:
+    def leave(self, client_id: str, slot: str) -> None:
         """A request that was let in is over."""

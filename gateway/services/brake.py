@@ -42,9 +42,9 @@ def failed(*, client_id: str, source: str, ports: Ports) -> None:
     """
     for scope, name, of in _counted(client_id, source):
         who = f"{scope}-{hashlib.sha256(name.encode()).hexdigest()[:_NAME_CHARACTERS]}"
-        request_id = ports.ids.new("")
-        standing = ports.clients.enter(who, request_id, of)
-        ports.clients.leave(who, request_id)
+        slot = ports.ids.new("")
+        standing = ports.clients.enter(who, slot, of)
+        ports.clients.leave(who, slot)
         if not standing.let_in:
             raise Throttled(
                 "slow_down",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisError
 
 from gateway.domain.client_limits import ClientLimit
 from gateway.domain.token_bucket import Limit
-from gateway.limits.clients import MemoryClientLimits, RedisClientLimits
+from gateway.limits.clients import SILENCE_SECONDS, MemoryClientLimits, RedisClientLimits
 from gateway.ports import ClientLimits
 from gateway.system import SystemClock
 from tests.contract.storage_kit import at_once
@@ -68,3 +68,41 @@ def test_without_redis_a_process_counts_for_itself() -> None:
     told = [away.enter("cli_1", f"r{number}", READ).let_in for number in range(6)]
     assert told == [True] * 4 + [False] * 2
     away.leave("cli_1", "r0")
+
+
+def test_who_leaves_while_redis_is_silent_makes_room_afterwards(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer that comes too late, and those who leave in the silence after it, hold no slot once it is over."""
+    clock = FakeClock()
+    limits = RedisClientLimits(redis, prefix="t:", clock=clock)
+    assert [limits.enter("cli_1", slot, FEW).let_in for slot in ("a", "b")] == [True, True]
+    with monkeypatch.context() as slow:
+        slow.setattr(redis.connection_pool, "get_connection", _too_late)
+        limits.leave("cli_1", "a")
+        limits.leave("cli_1", "b")
+    clock.step(seconds=SILENCE_SECONDS)
+    assert limits.enter("cli_1", "c", FEW).under_way == 1
+
+
+def test_who_was_counted_without_an_answer_holds_no_slot(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis may have let in whom the process then let in by itself, and whom it turned away."""
+    clock = FakeClock()
+    limits = RedisClientLimits(redis, prefix="t:", clock=clock)
+    one, ask = replace(FEW, in_flight_max=1), redis.evalsha
+
+    def answer_lost(*arguments: Any) -> None:
+        ask(*arguments)
+        raise RedisError
+
+    limits.enter("cli_2", "other", one)  # the script is known to Redis
+    with monkeypatch.context() as slow:
+        slow.setattr(redis, "evalsha", answer_lost)
+        let_in = []
+        for slot in ("a", "b"):
+            let_in.append(limits.enter("cli_1", slot, one).let_in)
+            clock.step(seconds=SILENCE_SECONDS)
+    assert let_in == [True, False]
+    assert limits.enter("cli_1", "c", one).let_in
+
+
+def _too_late(*_: str) -> None:
+    raise RedisError

@@ -115,10 +115,13 @@ def test_what_was_turned_away_costs_nothing(narrow: Stack) -> None:
     assert [narrow.get(NO_SUCH).status_code for _ in range(3)] == [404, 404, 429]
 
 
-def test_no_more_requests_under_way_than_allowed(narrow: Stack) -> None:
-    """Three direct calls wait; the fourth request is turned away; once they are answered there is room again."""
+@pytest.mark.parametrize(
+    "named", [{}, {"X-Request-Id": "same"}, {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}]
+)
+def test_no_more_requests_under_way_than_allowed(narrow: Stack, named: dict[str, str]) -> None:
+    """Three direct calls wait, the fourth request is turned away, whatever its name; then there is room again."""
     narrow.idle = True
-    headers = narrow.headers(given={"Prefer": "wait=1"})
+    headers = narrow.headers(given={"Prefer": "wait=1", **named})
 
     async def all_at_once() -> list[int]:
         calls = [
