@@ -57,7 +57,7 @@ from gateway.services.delivering import DeliveryPolicy
 from gateway.services.execution import DrainPolicy
 from gateway.services.ports import Ports
 from gateway.settings import Settings
-from gateway.storage import blobs, migrate
+from gateway.storage import blobs, revision
 from gateway.storage.archive import SqlArchive
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
@@ -361,7 +361,7 @@ class Wiring:
         """What keeps this process from working, by part; empty when nothing does."""
         found: dict[str, str] = {}
         try:
-            if not migrate.is_current(self.database):
+            if not revision.is_current(self.database):
                 found["database"] = "Its schema is not the present one: run `mohar migrate`."
         except SQLAlchemyError as error:
             found["database"] = f"It does not answer ({type(error).__name__}): check MOHAR_DATABASE_URL."

@@ -17,7 +17,8 @@ from gateway.errors import Misconfigured, MoharError
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "demo": ("demo",),
     "up": ("up",),
-    "processes": ("api", "migrate"),
+    "processes": ("api",),
+    "migration": ("migrate",),
     "background": ("worker", "sweeper"),
     "portal": ("sandbox",),
     "setup": ("gstin",),

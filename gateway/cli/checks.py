@@ -21,7 +21,7 @@ from gateway.errors import MoharError
 from gateway.jobs import presence
 from gateway.ports import Route, SellerLogin, Unsettled
 from gateway.services.sweeping import LEADER_LEASE, ROLE
-from gateway.storage import migrate
+from gateway.storage import revision
 from gateway.system import skew_seconds
 from gateway.wiring import Wiring
 
@@ -127,7 +127,7 @@ def _database(wiring: Wiring) -> Iterator[Check]:
         yield _wrong("database", f"There is no {missing}.", "Set MOHAR_DATA_DIR, or run `mohar migrate`.")
         return
     url = wiring.database.url.render_as_string(hide_password=True)
-    if not migrate.is_current(wiring.database):
+    if not revision.is_current(wiring.database):
         yield _wrong("database", f"{url} has not the present schema.", "Run `mohar migrate`.")
         return
     yield _ok("database", f"{url}, migrated")

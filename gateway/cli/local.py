@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import Misconfigured
 from gateway.settings import Settings
-from gateway.storage import migrate
+from gateway.storage import revision
 from gateway.wiring import Wiring
 
 
@@ -52,7 +52,7 @@ def _refuse_missing_file(settings: Settings) -> None:
 
 def _refuse_old_schema(wiring: Wiring) -> None:
     try:
-        current = migrate.is_current(wiring.database)
+        current = revision.is_current(wiring.database)
     except SQLAlchemyError as error:
         raise Misconfigured(
             "database-away",

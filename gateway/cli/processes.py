@@ -1,4 +1,4 @@
-"""`mohar api` and `mohar migrate`, configured by MOHAR_* settings."""
+"""`mohar api`, configured by MOHAR_* settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from gateway import system
 from gateway.api import guard
 from gateway.api.app import create
 from gateway.api.edge import REQUEST_PREFIX
-from gateway.auth.vault import create_master_key
-from gateway.cli.output import console
 from gateway.observability import configure
 from gateway.settings import Settings
-from gateway.storage import migrate as migrations
 from gateway.wiring import Wiring
 
 KEEP_ALIVE_SECONDS: Final = 75
@@ -27,9 +24,8 @@ BACKLOG: Final = 2048
 
 
 def install(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command()(api)
-    app.command()(migrate)
 
 
 def api() -> None:
@@ -63,13 +59,3 @@ def api() -> None:
             patience, partial(wiring.ids.new, REQUEST_PREFIX), connections_max=settings.api_connections_max
         ),
     )
-
-
-def migrate() -> None:
-    """Bring the database to the present schema. Makes the master key of a new data folder."""
-    settings = Settings()
-    wiring = Wiring(settings)
-    if settings.master_key_file is None:
-        create_master_key(settings.master_keys)
-    migrations.upgrade(wiring.database)
-    console.print(f"The database {wiring.database.url.render_as_string(hide_password=True)} is up to date.")

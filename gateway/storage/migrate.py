@@ -6,10 +6,9 @@ from importlib import resources
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from gateway.storage.database import Database
+from gateway.storage.revision import is_current
 
 
 def upgrade(database: Database) -> None:
@@ -23,13 +22,6 @@ def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
 
     database.rebuild(work)
-
-
-def is_current(database: Database) -> bool:
-    """Whether the schema is the one that this code was written for."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def _config() -> Config:

@@ -14,7 +14,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, inspect, text
 
-from gateway.storage import migrate, tables
+from gateway.storage import migrate, revision, tables
 from gateway.storage.database import Database
 from tests import support
 from tests.contract.storage_kit import Server, Storage
@@ -76,9 +76,9 @@ def test_a_second_upgrade_changes_nothing(storage: Storage) -> None:
 def test_a_database_knows_whether_it_is_current(empty: Callable[[], Database]) -> None:
     """Without migrations it is not, after them it is."""
     database = empty()
-    assert not migrate.is_current(database)
+    assert not revision.is_current(database)
     migrate.upgrade(database)
-    assert migrate.is_current(database)
+    assert revision.is_current(database)
 
 
 def test_several_processes_may_upgrade_at_once(empty: Callable[[], Database]) -> None:
@@ -89,7 +89,7 @@ def test_several_processes_may_upgrade_at_once(empty: Callable[[], Database]) ->
     started = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) for _ in range(2)]  # noqa: S603  ours
     complaints = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], complaints
-    assert migrate.is_current(database)
+    assert revision.is_current(database)
 
 
 def test_what_stood_among_the_limits_of_a_route_gets_columns(storage: Storage) -> None:

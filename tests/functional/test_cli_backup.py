@@ -14,7 +14,7 @@ from gateway import cli
 from gateway.errors import MoharError
 from gateway.services import sweeping
 from gateway.settings import Settings
-from gateway.storage import migrate
+from gateway.storage import migrate, revision
 from gateway.storage.audit import SqlAuditor
 from gateway.storage.database import Database
 from gateway.wiring import Wiring
@@ -52,7 +52,7 @@ def test_a_backup_is_restored(stack: Stack, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("MOHAR_DATA_DIR", str(fresh))
     assert mohar("restore", str(copy)).exit_code == 0
     wiring = Wiring(Settings())
-    assert migrate.is_current(wiring.database)
+    assert revision.is_current(wiring.database)
     found = wiring.ports.intake.get(told["id"])
     assert found is not None
     assert wiring.ports.intake.get("op_after") is None
@@ -108,7 +108,7 @@ def test_the_documented_way_for_postgresql(tmp_path: Path) -> None:
         source, target = (plain.set(database=name).render_as_string(hide_password=False) for name in names)
         subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", source], check=True)  # noqa: S603, S607  ours
         subprocess.run(["pg_restore", "--exit-on-error", f"--dbname={target}", dump], check=True)  # noqa: S603, S607  ours
-        assert migrate.is_current(after)
+        assert revision.is_current(after)
         with pytest.raises(Exception, match="append-only"):
             after.write(lambda connection: connection.exec_driver_sql("UPDATE audit SET actor = 'nobody'"))
     finally:
