@@ -55,13 +55,33 @@ def crossed(scope: Scope, *, before: int, after: int) -> int | None:
     return max(marks, default=None)
 
 
-def stops(scope: Scope, *, errors: int, by_cause: Mapping[str, int], cause: str) -> bool:
+def stops(scope: Scope, *, by_cause: Mapping[str, int], cause: str) -> bool:
     """Whether a caller is stopped: nearly all is spent, and it causes no less than those who cause any on the average.
 
     So at least one is stopped, and whoever causes few errors is not.
     """
-    own = by_cause.get(cause, 0)
-    return percent(scope, errors) >= STOP_PERCENT and own > 0 and own * len(by_cause) >= sum(by_cause.values())
+    errors, own = sum(by_cause.values()), by_cause.get(cause, 0)
+    return percent(scope, errors) >= STOP_PERCENT and own > 0 and own * len(by_cause) >= errors
+
+
+def stopped_until(scope: Scope, days: Mapping[date, Mapping[str, int]], *, cause: str, at: datetime) -> datetime | None:
+    """By which midnight of India so many days have left the window that a caller is stopped no more; None: it is not.
+
+    `days` has the errors of each day by their causes. Further errors can make it later, nothing makes it sooner but
+    those of others.
+    """
+    until = at
+    while stops(scope, by_cause=_by_cause(days, since=first_day(until)), cause=cause):
+        until = eases_at(until)
+    return None if until == at else until
+
+
+def _by_cause(days: Mapping[date, Mapping[str, int]], *, since: date) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for day, causes in days.items():
+        for cause, errors in causes.items() if day >= since else ():
+            counted[cause] = counted.get(cause, 0) + errors
+    return counted
 
 
 def next_login_at(attempts: Sequence[datetime], *, at: datetime) -> datetime | None:

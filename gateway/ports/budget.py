@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from gateway.domain.client_limits import ClientLimit, Standing
@@ -15,12 +15,16 @@ from gateway.ports.directory import Seller
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """The errors that count for one name, and who caused them: our clients a GSTIN's, GSTINs those of a client id."""
+    """The errors that count for one name, by day of India and by cause: our clients, or the GSTINs of a client id."""
 
     scope: Scope
     name: str
-    errors: int
-    by_cause: Mapping[str, int]
+    days: Mapping[date, Mapping[str, int]]
+
+    @property
+    def errors(self) -> int:
+        """All of them."""
+        return sum(sum(causes.values()) for causes in self.days.values())
 
 
 class ErrorBudget(Protocol):

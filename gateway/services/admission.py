@@ -110,14 +110,14 @@ def accept(
 ) -> Received:
     """Store a request, or find what it repeats, and ring. `before` is a step that has to succeed first.
 
-    `examine` looks at what is not known yet and gives warnings: what is known was looked at on its day, and needs no
-    room in the limit. Raises what that raises, Clash, and Throttled or Unavailable where there is no room for a direct
-    call: nothing is stored then.
+    `examine` looks at what is not known yet and gives warnings: what is known was looked at on its day, needs no room
+    in the limit and costs no error. Raises what that raises, Clash, Throttled for a caller who is stopped, Throttled or
+    Unavailable where there is no room for a direct call: nothing is stored then.
     """
     met = ports.intake.find_by_identity(new)
     warnings = examine() if met is None else ()
-    shield.refuse_stopped(seller, caused_by=new.client_id, ports=ports)
     if met is None:
+        shield.refuse_stopped(seller, caused_by=new.client_id, ports=ports, asked=new)
         _admit(new, seller, asked, ports)
     if met is None or key is not None:  # a new key for a known request is remembered with it
         met = ports.intake.accept(new, key, at=ports.clock.now(), before=before)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from gateway.domain import error_budget
 from gateway.domain.calendar import write_instant
 from gateway.domain.error_budget import Scope
-from gateway.domain.operations import Operation
+from gateway.domain.kinds import KINDS
+from gateway.domain.operations import Kind, Operation
 from gateway.errors import Misconfigured, Throttled
-from gateway.ports import Seller, Spending
+from gateway.ports import NewOperation, Seller, Spending
 from gateway.services.ports import Ports
 
 READING: Final = "reading"
@@ -30,31 +32,42 @@ def spending(seller: Seller, *, ports: Ports) -> Iterator[Spending]:
     yield ports.budget.spent(environment=seller.environment, scope=Scope.CLIENT, name=client_id, at=at)
 
 
-def stopped(seller: Seller, *, caused_by: str, ports: Ports) -> Spending | None:
-    """The spending for which this caller is stopped; None when it is not."""
-    causes = {Scope.GSTIN: caused_by, Scope.CLIENT: seller.gstin}
-    for spent in spending(seller, ports=ports):
-        if error_budget.stops(spent.scope, errors=spent.errors, by_cause=spent.by_cause, cause=causes[spent.scope]):
-            return spent
-    return None
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What a caller is stopped for, and until when, if no more errors come."""
+
+    spent: Spending
+    until: datetime
 
 
-def refuse_stopped(seller: Seller, *, caused_by: str, ports: Ports) -> None:
-    """Raises Throttled for a caller whose errors have nearly used up what the portal bears."""
-    spent = stopped(seller, caused_by=caused_by, ports=ports)
-    if spent is None:
+def stopped(seller: Seller, *, caused_by: str, ports: Ports) -> Stop | None:
+    """The stop of this caller that lasts longest; None when it is not stopped."""
+    causes, at = {Scope.GSTIN: caused_by, Scope.CLIENT: seller.gstin}, ports.clock.now()
+    stops = [
+        Stop(spent, until)
+        for spent in spending(seller, ports=ports)
+        if (until := error_budget.stopped_until(spent.scope, spent.days, cause=causes[spent.scope], at=at)) is not None
+    ]
+    return max(stops, key=lambda each: each.until, default=None)
+
+
+def refuse_stopped(seller: Seller, *, caused_by: str, ports: Ports, asked: NewOperation | None = None) -> None:
+    """Raises Throttled for a caller whose errors have nearly used up what the portal bears, unless it cannot wait.
+
+    `asked` is what it asks for; None for a question.
+    """
+    stop = stopped(seller, caused_by=caused_by, ports=ports)
+    if stop is None or (asked is not None and _cannot_wait(asked.kind, asked.deadline_at, until=stop.until)):
         return
-    at = ports.clock.now()
-    eases_at = error_budget.eases_at(at)
-    limit, days = error_budget.ERRORS_MAX[spent.scope], error_budget.WINDOW_DAYS
+    limit, days = error_budget.ERRORS_MAX[stop.spent.scope], error_budget.WINDOW_DAYS
     raise Throttled(
         "error-budget-spent",
-        f"The portal answered with {spent.errors} errors within {days} days; at {limit} it blocks every call.",
+        f"The portal answered with {stop.spent.errors} errors within {days} days; at {limit} it blocks every call.",
         help="See the refusals of your last operations, and correct what they have in common before you send more.",
-        retry_after=max(1, math.ceil((eases_at - at).total_seconds())),
+        retry_after=max(1, math.ceil((stop.until - ports.clock.now()).total_seconds())),
         limit_owner="portal",
-        scope=spent.scope.value,
-        reset=write_instant(eases_at),
+        scope=stop.spent.scope.value,
+        reset=write_instant(stop.until),
     )
 
 
@@ -63,6 +76,12 @@ def wait_until(operation: Operation, *, ports: Ports) -> datetime | None:
     if operation.in_doubt:
         return None
     seller = ports.directory.seller(environment=operation.environment, gstin=operation.gstin)
-    if seller is None or stopped(seller, caused_by=operation.client_id, ports=ports) is None:
+    stop = None if seller is None else stopped(seller, caused_by=operation.client_id, ports=ports)
+    if stop is None or _cannot_wait(operation.kind, operation.deadline_at, until=stop.until):
         return None
-    return error_budget.eases_at(ports.clock.now())
+    return stop.until
+
+
+def _cannot_wait(kind: Kind, deadline_at: datetime | None, *, until: datetime) -> bool:
+    """Whether the law's time for it would run out: a stop is there to save errors, and takes nobody's right for it."""
+    return KINDS[kind].window is not None or (deadline_at is not None and deadline_at <= until)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 
@@ -46,19 +46,18 @@ class SqlErrorBudget:
         return self._recent.get(f"{environment}:{scope}:{name}", lambda: self._sum(environment, scope, name, at=at))
 
     def _sum(self, environment: Environment, scope: Scope, name: str, *, at: datetime) -> Spending:
-        query = (
-            select(portal_errors.c.caused_by, func.sum(portal_errors.c.errors))
-            .where(
-                portal_errors.c.environment == environment.value,
-                portal_errors.c.scope == scope.value,
-                portal_errors.c.name == name,
-                portal_errors.c.day >= error_budget.first_day(at),
-            )
-            .group_by(portal_errors.c.caused_by)
+        query = select(portal_errors.c.day, portal_errors.c.caused_by, portal_errors.c.errors).where(
+            portal_errors.c.environment == environment.value,
+            portal_errors.c.scope == scope.value,
+            portal_errors.c.name == name,
+            portal_errors.c.day >= error_budget.first_day(at),
+            portal_errors.c.caused_by != _ALL,
         )
+        days: dict[date, dict[str, int]] = {}
         with self._database.read() as connection:
-            sums = {cause: int(errors) for cause, errors in connection.execute(query)}
-        return Spending(scope=scope, name=name, errors=sums.pop(_ALL, 0), by_cause=sums)
+            for day, cause, errors in connection.execute(query):
+                days.setdefault(day, {})[cause] = errors
+        return Spending(scope=scope, name=name, days=days)
 
 
 def count(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from gateway.domain.calendar import indian_date
 from gateway.domain.error_budget import ERRORS_MAX, Scope
 from gateway.domain.operations import Environment
 from gateway.domain.outcomes import Meaning
@@ -50,9 +51,9 @@ def test_an_attempt_s_errors_count_with_its_outcome(budget: SqlErrorBudget, stor
     storage.accept(new_operation("A/1"))
     attempt = storage.begin(storage.claimed())
     storage.settle(attempt, Meaning.REFUSED, errors_told=2)
-    assert spent(budget, storage) == Spending(scope=Scope.GSTIN, name=GSTIN, errors=2, by_cause={CLIENT: 2})
-    by_client_id = spent(budget, storage, Scope.CLIENT, route().client_id)
-    assert (by_client_id.errors, by_client_id.by_cause) == (2, {GSTIN: 2})
+    day = indian_date(storage.clock.now())
+    assert spent(budget, storage) == Spending(scope=Scope.GSTIN, name=GSTIN, days={day: {CLIENT: 2}})
+    assert spent(budget, storage, Scope.CLIENT, route().client_id).days == {day: {GSTIN: 2}}
 
 
 def test_errors_are_kept_apart(budget: SqlErrorBudget, storage: Storage) -> None:
@@ -60,7 +61,8 @@ def test_errors_are_kept_apart(budget: SqlErrorBudget, storage: Storage) -> None
     note(budget, storage, 3)
     note(budget, storage, 4, gstin=OTHER_GSTIN)
     assert spent(budget, storage).errors == 3
-    assert spent(budget, storage, Scope.CLIENT, route().client_id).by_cause == {GSTIN: 3, OTHER_GSTIN: 4}
+    day = indian_date(storage.clock.now())
+    assert spent(budget, storage, Scope.CLIENT, route().client_id).days == {day: {GSTIN: 3, OTHER_GSTIN: 4}}
 
 
 def test_old_errors_leave_the_window(budget: SqlErrorBudget, storage: Storage) -> None:

@@ -2,31 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from gateway.domain.error_budget import ERRORS_MAX, Scope
+from gateway.services import access
 from gateway.services.shield import READING
-from tests.support_api import SELLER, Stack, document, refused
+from tests.support_api import PASSWORD, SELLER, USER, Stack, document, refused
 
 NEARLY_ALL = ERRORS_MAX[Scope.GSTIN] * 9 // 10
 ASYNC = {"Prefer": "respond-async"}
+CANCEL = {"reason": "other", "remarks": "Ordered twice"}
 
 
-def err(stack: Stack, *, caused_by: str, errors: int = NEARLY_ALL) -> None:
+def err(stack: Stack, *, caused_by: str, errors: int = NEARLY_ALL, days_ago: int = 0) -> None:
     """Let the portal have answered with so many errors to somebody."""
     seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
-    stack.ports.budget.note(seller, caused_by=caused_by, errors=errors, at=stack.clock.now())
+    stack.ports.budget.note(seller, caused_by=caused_by, errors=errors, at=stack.clock.now() - timedelta(days=days_ago))
     stack.clock.step(seconds=2)
 
 
 def test_whoever_errs_is_stopped(stack: Stack) -> None:
-    """Direct and queued alike, with the midnight of India as the time to come back; nothing is stored."""
+    """Direct and queued alike, until the midnight of India after which enough of its errors count no more."""
     err(stack, caused_by=stack.clients["erp"][0])
     before = stack.traces()
     for headers in ({}, ASYNC):
         problem = refused(stack.post(document(), headers=headers), 429, "error-budget-spent")
         assert (problem["limit_owner"], problem["scope"]) == ("portal", "gstin")
-        assert problem["reset"] == "2026-11-21T00:00:00+05:30"
+        assert problem["reset"] == "2026-11-23T00:00:00+05:30"
         assert problem["retry_after"] == problem["retryAfter"]
     assert stack.traces() == before
+    stack.clock.step(seconds=problem["retryAfter"] - 1)
+    refused(stack.post(document()), 429, "error-budget-spent")
+    stack.clock.step(seconds=1)
+    assert stack.post(document()).status_code == 201
+
+
+def test_what_is_known_is_told_to_whoever_is_stopped(stack: Stack) -> None:
+    """A repetition costs no error: it is answered from the ledger, with a key or without; another document is not."""
+    irn = stack.post(document()).json()["irn"]
+    err(stack, caused_by=stack.clients["erp"][0])
+    for headers in ({}, {"Idempotency-Key": "k"}, ASYNC):
+        answer = stack.post(document(), headers=headers)
+        assert (answer.status_code, answer.json()["irn"]) == (200, irn)
+    refused(stack.post(document(No="OTHER/1")), 429, "error-budget-spent")
+
+
+def test_a_cancellation_is_not_stopped(stack: Stack) -> None:
+    """Its window is short: it goes out at once, direct or queued, though the stop is over some hours before its end."""
+    irns = [stack.post(document(No=number)).json()["irn"] for number in ("C/1", "C/2", "C/3")]
+    stack.idle = True
+    queued = stack.post(CANCEL, f"/irn/{irns[0]}/cancel", headers=ASYNC).json()["id"]
+    err(stack, caused_by=stack.clients["erp"][0], days_ago=2)
+    stack.idle = False
+    stack.drain()
+    assert stack.get(f"/operations/{queued}").json()["status"] == "succeeded"
+    assert stack.post(CANCEL, f"/irn/{irns[1]}/cancel").status_code == 200
+    assert stack.post(CANCEL, f"/irn/{irns[2]}/cancel", headers=ASYNC).status_code == 202
+    assert stack.calls().count("cancel") == 3
+
+
+def test_what_comes_to_its_deadline_first_is_not_stopped(stack: Stack) -> None:
+    """A document whose last day to be reported ends before the stop goes out; one that has longer is stopped."""
+    seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
+    access.put_seller(replace(seller, reporting_days=30), user_name=USER, password=PASSWORD, ports=stack.ports)
+    err(stack, caused_by=stack.clients["erp"][0])
+    last_days = document(No="LAST/1", Dt="22/10/2026"), document(No="LATER/1", Dt="28/10/2026")
+    assert [stack.post(each).status_code for each in last_days] == [201, 429]
+    assert [stack.post(each, headers=ASYNC).status_code for each in last_days] == [200, 429]
 
 
 def test_whoever_does_not_err_goes_on(stack: Stack) -> None:
@@ -43,7 +86,7 @@ def test_what_is_queued_is_put_off(stack: Stack) -> None:
     calls = len(stack.calls())
     stack.drain()
     shown = stack.get(f"/operations/{told['id']}").json()
-    assert (shown["status"], shown["next_attempt_at"]) == ("queued", "2026-11-21T00:00:00+05:30")
+    assert (shown["status"], shown["next_attempt_at"]) == ("queued", "2026-11-23T00:00:00+05:30")
     assert len(stack.calls()) == calls
     stack.idle = False
     stack.later(days=3)
@@ -69,4 +112,4 @@ def test_a_refused_document_and_an_absent_one_are_errors(stack: Stack) -> None:
     spent = stack.ports.budget.spent(
         environment=seller.environment, scope=Scope.GSTIN, name=SELLER, at=stack.clock.now()
     )
-    assert spent.by_cause == {READING: 2}
+    assert list(spent.days.values()) == [{READING: 2}]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain import error_budget
+from gateway.domain.calendar import indian_date
 from gateway.domain.error_budget import ERRORS_MAX, LOGIN_WINDOW, LOGINS_MAX, WINDOW_DAYS, Scope
 from tests.support import START
 
@@ -38,17 +39,36 @@ def test_whoever_causes_them_is_stopped_and_nobody_else() -> None:
     """At 90 per cent the caller that errs is stopped; the one with a few errors and the one with none go on."""
     causes = {"careless": 17_900, "careful": 100}
     stopped = {
-        cause: error_budget.stops(Scope.GSTIN, errors=18_000, by_cause=causes, cause=cause)
+        cause: error_budget.stops(Scope.GSTIN, by_cause=causes, cause=cause)
         for cause in ("careless", "careful", "silent")
     }
     assert stopped == {"careless": True, "careful": False, "silent": False}
-    assert not error_budget.stops(Scope.GSTIN, errors=17_999, by_cause=causes, cause="careless")
+    assert not error_budget.stops(Scope.GSTIN, by_cause={"careless": 17_999}, cause="careless")
 
 
 def test_somebody_is_always_stopped() -> None:
     """Also when all err alike: the portal would block all of them."""
     causes = {str(number): 180 for number in range(100)}
-    assert all(error_budget.stops(Scope.GSTIN, errors=18_000, by_cause=causes, cause=cause) for cause in causes)
+    assert all(error_budget.stops(Scope.GSTIN, by_cause=causes, cause=cause) for cause in causes)
+
+
+@pytest.mark.parametrize(
+    ("errors", "days"),
+    [
+        ((0, 0, 17_999), None),
+        ((0, 0, 18_000), 3),
+        ((9_000, 0, 9_000), 1),
+        ((100, 8_900, 9_000), 1),
+        ((100, 900, 18_000), 3),
+        ((100, 18_000, 100), 2),
+    ],
+)
+def test_a_stop_lasts_until_enough_of_its_days_have_left(errors: tuple[int, ...], days: int | None) -> None:
+    """By the day before yesterday, yesterday and today: the first midnight after which less than 90 per cent counts."""
+    today = indian_date(START)
+    by_day = {today - timedelta(days=2 - ago): {"careless": number} for ago, number in enumerate(errors)}
+    until = error_budget.stopped_until(Scope.GSTIN, by_day, cause="careless", at=START)
+    assert until == (None if days is None else error_budget.eases_at(START) + timedelta(days=days - 1))
 
 
 def test_days_are_those_of_india() -> None:
