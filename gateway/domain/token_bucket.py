@@ -12,7 +12,12 @@ many permits as the other class' share holds. So a class that is alone has the w
 A permit may be *promised*: to a direct call when it is let in, to the sending of a document that is being looked up.
 Whoever was promised nothing stands behind the promises of its own class, and leaves room for those of the other.
 
-"Too much" from the portal makes a bucket slower at once, and it gets its speed back by a thousandth a second.
+A limit may change while its bucket is in use, and for a second some go by the old one and some by the new. So a bucket
+knows the limit that it was written under, and goes over to another with the permits that it holds, as many as that one
+has room for: what a change adds is earned, never given, and to change it to and fro gains nothing.
+
+"Too much" from the portal makes a bucket quiet until an instant, which no change of the limit moves, and slower at
+once; it gets its speed back by a thousandth a second.
 """
 
 from __future__ import annotations
@@ -63,13 +68,19 @@ class Shares:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """What is kept of a bucket: its horizon, that of each class' share, and how much it was slowed, and when."""
+    """What is kept of a bucket: its horizon, that of each class' share, how much it was slowed and when.
+
+    Also until when it is quiet, and interval and burst of the limit that it was written under; 0: nobody knows.
+    """
 
     horizon_us: int
     direct_us: int
     queued_us: int
     permille: int = PERMILLE
     since_us: int = 0
+    quiet_us: int = 0
+    interval_us: int = 0
+    burst: int = 0
 
     def share_us(self, *, direct: bool) -> int:
         """The horizon of a class' share."""
@@ -89,7 +100,33 @@ NONE_PROMISED: Final = Promised()
 
 def empty(limit: Limit, *, now_us: int) -> Bucket:
     """A bucket of which nothing is known: empty, so that a lost store can not cause a burst."""
-    return Bucket(horizon_us=now_us + limit.burst * limit.interval_us, direct_us=now_us, queued_us=now_us)
+    horizon_us = now_us + limit.burst * limit.interval_us
+    return Bucket(
+        horizon_us=horizon_us,
+        direct_us=now_us,
+        queued_us=now_us,
+        interval_us=limit.interval_us,
+        burst=limit.burst,
+    )
+
+
+def under(bucket: Bucket, limit: Limit, *, now_us: int) -> Bucket:
+    """The bucket as it goes over to a limit: with the permits that it held under the other, as far as there is room."""
+    was_us = bucket.interval_us
+    if (was_us, bucket.burst) == (limit.interval_us, limit.burst):
+        return bucket
+    moved = replace(bucket, interval_us=limit.interval_us, burst=limit.burst)
+    if was_us == 0:  # written by a version that did not say
+        return moved
+    quiet_us = min(bucket.quiet_us, now_us) + (bucket.burst - 1) * was_us
+    free_us = min(now_us + bucket.burst * was_us - max(bucket.horizon_us, quiet_us), bucket.burst * was_us)
+    all_us = limit.burst * limit.interval_us
+    direct_us, queued_us = (
+        now_us + min(max(0, share_us - now_us) * limit.interval_us // was_us, all_us)
+        for share_us in (bucket.direct_us, bucket.queued_us)
+    )
+    held_us = min(free_us * limit.interval_us // was_us, all_us)
+    return replace(moved, horizon_us=now_us + all_us - held_us, direct_us=direct_us, queued_us=queued_us)
 
 
 def speed_permille(bucket: Bucket, *, now_us: int) -> int:
@@ -118,13 +155,12 @@ def wait_us(
 
     When the other class uses all that it can (`contended`), the class' own share is all that can be counted on.
     """
+    bucket = under(bucket, limit, now_us=now_us)
     step_us = interval_us(bucket, limit, now_us=now_us)
-    full_us = bucket.horizon_us + promised.own * step_us - now_us - limit.tolerance_us
+    full_us = _horizon_us(bucket, limit) + promised.own * step_us - now_us - limit.tolerance_us
     share = shares.of(direct=direct)
-    held = _held(limit, share)
-    within_us = max(
-        full_us, bucket.share_us(direct=direct) - now_us - (held - 1) * _share_step_us(limit.interval_us, share)
-    )
+    held, pace_us = _held(limit, share), _share_step_us(limit.interval_us, share)
+    within_us = max(full_us, bucket.share_us(direct=direct) - now_us - (held - 1) * pace_us)
     if contended:
         return max(0, within_us)
     left_us = reserve(limit, shares, direct=direct) * limit.interval_us
@@ -134,13 +170,14 @@ def wait_us(
 
 def taken(bucket: Bucket, limit: Limit, *, shares: Shares, direct: bool, now_us: int) -> Bucket:
     """The bucket after a permit was taken from it now."""
+    bucket = under(bucket, limit, now_us=now_us)
     share = shares.of(direct=direct)
     step_us = _share_step_us(limit.interval_us, share)
     least_us = now_us + _held(limit, share) * step_us  # a share is used up at worst, and never in debt for the rest
     after_us = min(max(bucket.share_us(direct=direct), now_us) + step_us, least_us)
     return replace(
         bucket,
-        horizon_us=max(bucket.horizon_us, now_us) + interval_us(bucket, limit, now_us=now_us),
+        horizon_us=max(_horizon_us(bucket, limit), now_us) + interval_us(bucket, limit, now_us=now_us),
         direct_us=after_us if direct else bucket.direct_us,
         queued_us=bucket.queued_us if direct else after_us,
     )
@@ -153,7 +190,10 @@ def take(
 
     A bucket that is None is missing.
     """
-    known = [empty(limit, now_us=now_us) if bucket is None else bucket for bucket, limit, _ in buckets]
+    known = [
+        empty(limit, now_us=now_us) if bucket is None else under(bucket, limit, now_us=now_us)
+        for bucket, limit, _ in buckets
+    ]
     wait = max(
         (
             wait_us(bucket, limit, shares=shares, direct=direct, now_us=now_us, promised=promised)
@@ -173,6 +213,7 @@ def turn_us(
     bucket: Bucket, limit: Limit, *, shares: Shares, direct: bool, now_us: int, promised: Promised = NONE_PROMISED
 ) -> int:
     """How long from now until a newcomer has its permit, behind the promises to its class."""
+    bucket = under(bucket, limit, now_us=now_us)
     aside, ahead = Promised(other=promised.other), promised.own
     contended = _uses_all(bucket, limit, shares.of(direct=not direct), direct=not direct, now_us=now_us)
     at_us = now_us
@@ -188,9 +229,9 @@ def turn_us(
     return at_us - now_us
 
 
-def drained(bucket: Bucket, limit: Limit, *, now_us: int, pause_us: int) -> Bucket:
-    """The bucket when it has its next permit only after a pause."""
-    return replace(bucket, horizon_us=max(bucket.horizon_us, now_us + pause_us + limit.tolerance_us))
+def drained(bucket: Bucket, *, now_us: int, pause_us: int) -> Bucket:
+    """The bucket when it has its next permit only after a pause, and no burst with it."""
+    return replace(bucket, quiet_us=max(bucket.quiet_us, now_us + pause_us))
 
 
 def slowed(bucket: Bucket, *, keep_permille: int, now_us: int, every_us: int) -> Bucket:
@@ -211,8 +252,13 @@ def reserve(limit: Limit, shares: Shares, *, direct: bool) -> int:
 
 def room(bucket: Bucket, limit: Limit, *, now_us: int) -> int:
     """How many permits a bucket holds now."""
-    free_us = now_us + limit.tolerance_us - bucket.horizon_us
+    free_us = now_us + limit.tolerance_us - _horizon_us(under(bucket, limit, now_us=now_us), limit)
     return 0 if free_us < 0 else min(limit.burst, free_us // limit.interval_us + 1)
+
+
+def _horizon_us(bucket: Bucket, limit: Limit) -> int:
+    """The horizon of a bucket that has one permit when its pause ends."""
+    return max(bucket.horizon_us, bucket.quiet_us + limit.tolerance_us)
 
 
 def _held(limit: Limit, share: int) -> int:

@@ -50,6 +50,8 @@ class MemoryLimiter:
             wait = max(waits, default=0.0)
             standing = [self._promises.setdefault((name, caller.direct), {}) for name in buckets]
             had_one = any(each.get(caller.promise or "", 0) > now_us for each in standing)
+            if caller.promise is not None:
+                self._go_over(buckets, now_us=now_us)
             if caller.promise is not None and (wait <= patience_seconds or had_one):
                 for each in standing:
                     each[caller.promise] = now_us + PROMISE_SECONDS * MICROSECONDS
@@ -73,9 +75,9 @@ class MemoryLimiter:
         now_us = self._now_us()
         pause_us, every_us = int(seconds * MICROSECONDS), SLOWED_EVERY_SECONDS * MICROSECONDS
         with self._lock:
-            for name, limit in buckets.items():
+            for name in buckets:
                 bucket = self._buckets.get(name) or reckoning.unused(now_us)
-                bucket = token_bucket.drained(bucket, limit, now_us=now_us, pause_us=pause_us)
+                bucket = token_bucket.drained(bucket, now_us=now_us, pause_us=pause_us)
                 self._buckets[name] = token_bucket.slowed(
                     bucket, keep_permille=keep_permille, now_us=now_us, every_us=every_us
                 )
@@ -99,6 +101,11 @@ class MemoryLimiter:
         with self._lock:
             for kept in (self._buckets, self._promises, self._used, self._served, self._wanting):
                 kept.clear()
+
+    def _go_over(self, buckets: Mapping[str, Limit], *, now_us: int) -> None:
+        """Let the buckets go by their present limits from now on."""
+        for name in buckets.keys() & self._buckets.keys():
+            self._buckets[name] = token_bucket.under(self._buckets[name], buckets[name], now_us=now_us)
 
     def _state(self, name: str, limit: Limit, caller: Caller, *, now_us: int) -> State:
         bucket = self._buckets.get(name) or reckoning.unused(now_us)

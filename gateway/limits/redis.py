@@ -17,6 +17,8 @@ from gateway.ports import Caller, Level, LimiterAwayError, Use
 LANES_MAX: Final = 200
 """Lanes that wait of which one is looked for that was served longer ago. With more of them it makes no difference."""
 WANTING_KEY_SECONDS: Final = 600
+_KEPT: Final = ("horizon_us", "direct_us", "queued_us", "permille", "since_us", "quiet_us", "interval_us", "burst")
+"""A bucket as the script tells it."""
 _CLASS: Final = {True: "d", False: "q"}
 _NOBODY: Final = Caller(account="", gstin="", direct=True)
 
@@ -84,7 +86,7 @@ class RedisLimiter:
     def drain(self, buckets: Mapping[str, Limit], *, seconds: float, keep_permille: int) -> None:
         """See `ports.Limiter`."""
         arguments = [int(seconds * MICROSECONDS), keep_permille, SLOWED_EVERY_SECONDS * MICROSECONDS]
-        _run(self._drain, [self._bucket_key(name) for name in buckets], [*arguments, *_figures(buckets)])
+        _run(self._drain, [self._bucket_key(name) for name in buckets], arguments)
 
     def levels(self, buckets: Mapping[str, Limit]) -> Mapping[str, Level]:
         """See `ports.Limiter`."""
@@ -107,10 +109,14 @@ class RedisLimiter:
         if not buckets:
             return _Read(buckets=[], had_promise=False)
         keys = [key for name in buckets for key in self._promise_keys(name, direct=caller.direct)]
-        meets = [int(name.endswith(reckoning.SHARED)) for name in buckets]
+        laws = [
+            figure
+            for name, limit in buckets.items()
+            for figure in (int(name.endswith(reckoning.SHARED)), limit.interval_us, limit.burst)
+        ]
         life_us = PROMISE_SECONDS * MICROSECONDS
         now, had_promise, *rows = _run(
-            self._promise, keys, [caller.promise or "", life_us, caller.gstin, LANES_MAX, *meets]
+            self._promise, keys, [caller.promise or "", life_us, caller.gstin, LANES_MAX, *laws]
         )
         read = [_state(int(now), limit, row) for limit, row in zip(buckets.values(), rows, strict=True)]
         return _Read(buckets=read, had_promise=bool(had_promise))
@@ -161,8 +167,7 @@ def _state(now_us: int, limit: Limit, row: Sequence[Any]) -> _ReadBucket:
     own, other, earlier, served, *kept = map(int, row)
     bucket = reckoning.unused(now_us)
     if kept:
-        horizon, direct, queued, permille, since = kept
-        bucket = Bucket(horizon_us=horizon, direct_us=direct, queued_us=queued, permille=permille, since_us=since)
+        bucket = Bucket(**dict(zip(_KEPT, kept, strict=True)))
     state = State(bucket=bucket, limit=limit, promised=Promised(own, other), now_us=now_us, earlier=earlier)
     return _ReadBucket(state, served)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final, Protocol
 
 import pytest
@@ -29,6 +30,11 @@ SERVER_TIME: Final = "redis.call('TIME')"
 CLOCK: Final = "clock"
 DIRECT: Final = Caller(account="g", gstin="1", direct=True)
 QUEUED: Final = replace(DIRECT, direct=False)
+
+
+LAWS: Final = (Limit(6, 60, 4), Limit(600, 60, 20), Limit(7, 60, 1), Limit(40, 60, 12))
+"""Between which a limit is changed."""
+CHANGES: Final = 0.2
 
 
 class Rig(Protocol):
@@ -283,12 +289,16 @@ def test_threads_share_the_permits(rig: Rig) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_twins_agree(redis: Redis, seed: int) -> None:
-    """A long script of calls, promises, pauses and throttles goes alike in both, to the millisecond."""
+    """A long script of calls, promises, pauses, throttles and changed limits goes alike in both, to the millisecond."""
     chance = random.Random(seed)  # noqa: S311  has to repeat
     twins: tuple[Rig, Rig] = (InMemory(), InRedis(redis))
+    laws = dict.fromkeys(BOTH, LAWS[0]) if seed % 2 else {}
     for turn in range(120):
         step = chance.choice(("take", "take", "take", "promise", "dismiss", "pass", "pass", "drain"))
         buckets, number = chance.choice((SELLER, ACCOUNT, BOTH)), chance.randrange(1, 40)
+        if chance.random() < CHANGES:
+            laws = {name: chance.choice(LAWS) for name in laws}
+        buckets = {name: laws.get(name, limit) for name, limit in buckets.items()}
         caller = replace(chance.choice((DIRECT, QUEUED)), promise=chance.choice((None, "a", "b", "c")))
         told = [_told(step, twin, buckets, caller, number) for twin in twins]
         assert told[0] == pytest.approx(told[1], abs=0.001), f"seed {seed}, turn {turn}: {step} of {list(buckets)}"
@@ -310,6 +320,81 @@ def _told(step: str, rig: Rig, buckets: Mapping[str, Limit], caller: Caller, num
     return [answer, rig.limiter.wait(buckets, direct=True), rig.limiter.wait(buckets, direct=False)]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_changed_limits_hold(rig: Rig, seed: int) -> None:
+    """Whatever is taken while it changes: from a change on no window holds more than what the new limit allows.
+
+    Nor does one across changes: it holds one burst, and the rate of each limit while it held.
+    """
+    chance = random.Random(seed)  # noqa: S311  has to repeat
+    name, law, earned = "{g}:gstin:1", LAWS[1], Fraction(0)
+    calls: list[tuple[Fraction, int]] = []
+    for _ in range(400):
+        passed = chance.choice((0, 0, 0, 0.01, 0.3, 7))
+        rig.let_pass(passed)
+        earned += Fraction(passed).limit_denominator(100) * law.calls / law.seconds
+        law = chance.choice(LAWS) if chance.random() < CHANGES else law
+        if rig.limiter.take({name: law}, chance.choice((DIRECT, QUEUED))) == 0:
+            calls.append((earned, law.burst))
+    assert len(calls) > 20
+    for first, (before, burst) in enumerate(calls):
+        assert all(last - first + 1 <= burst + calls[last][0] - before for last in range(first, len(calls)))
+
+
+def _spent(rig: Rig, limit: Limit) -> Mapping[str, Limit]:
+    """A bucket that was full a moment ago, and of which neither class gets more."""
+    buckets = {"{g}:gstin:1": limit}
+    filled(rig, buckets)
+    for caller in (DIRECT, QUEUED):
+        while rig.limiter.take(buckets, caller) == 0:
+            pass
+    return buckets
+
+
+def test_a_lowered_limit_gives_no_second_burst(rig: Rig) -> None:
+    """Who has just used the burst of the old limit waits for the new one's interval."""
+    _spent(rig, Limit(6000, 60, 60))
+    lowered = {"{g}:gstin:1": Limit(60, 60, 60)}
+    assert min(rig.limiter.take(lowered, caller) for caller in (DIRECT, QUEUED)) >= 1
+    assert rig.limiter.promise(lowered, promised("a"), patience_seconds=0) >= 1
+
+
+def test_a_raised_limit_is_used_at_once(rig: Rig) -> None:
+    """Nobody waits for what the old limit would have taken half an hour for."""
+    _spent(rig, Limit(2, 3600, 1))
+    raised = {"{g}:gstin:1": Limit(6000, 60, 100)}
+    assert rig.limiter.promise(raised, promised("a", QUEUED), patience_seconds=0) == pytest.approx(0.01, abs=0.001)
+    rig.let_pass(1)
+    assert rig.limiter.take(raised, QUEUED) == 0
+    assert rig.limiter.levels(raised)["{g}:gstin:1"].room > 90
+
+
+def test_a_pause_outlives_a_changed_limit(rig: Rig) -> None:
+    """What the portal said counts by the clock."""
+    buckets = _spent(rig, Limit(6000, 60, 60))
+    rig.limiter.drain(buckets, seconds=60, keep_permille=1000)
+    for law in LAWS[::-1]:
+        changed = {"{g}:gstin:1": law}
+        assert rig.limiter.take(changed, DIRECT) == pytest.approx(60, abs=0.001), law
+    rig.let_pass(60)
+    assert rig.limiter.take(changed, DIRECT) == 0
+    assert rig.limiter.take(changed, DIRECT) > 0
+
+
+def test_a_bucket_of_an_older_version_is_read(redis: Redis) -> None:
+    """It tells no limit and no pause: its horizon is read by the present limit, and it is written anew."""
+    rig, key = InRedis(redis), "t:bucket:{g}:gstin:1"
+    now = int(START.timestamp()) * MICROSECONDS
+    limit = SELLER["{g}:gstin:1"]
+    horizon = now + limit.tolerance_us + 5 * MICROSECONDS
+    redis.hset(key, mapping={"h": horizon, "d": now, "q": now, "p": 1000, "s": 0})
+    assert rig.limiter.wait(SELLER, direct=True) == 5
+    assert rig.limiter.take(SELLER, DIRECT) == 5
+    rig.let_pass(5)
+    assert rig.limiter.take(SELLER, DIRECT) == 0
+    assert redis.hget(key, "i") == str(limit.interval_us).encode()
+
+
 def test_buckets_are_forgotten_when_they_have_long_been_full(redis: Redis) -> None:
     """Every key has a time to live, that of a bucket beyond the moment at which it is full again."""
     limiter = RedisLimiter(redis, prefix="t:")
@@ -318,7 +403,7 @@ def test_buckets_are_forgotten_when_they_have_long_been_full(redis: Redis) -> No
     filled(InRedis(redis), SELLER)
     limiter.take(SELLER, DIRECT)
     assert all(redis.ttl(key) > 0 for key in redis.keys("t:*"))
-    assert redis.ttl("t:bucket:{g}:account") > A_DAY + 3600
+    assert redis.ttl("t:bucket:{g}:account") > A_DAY + 3000
 
 
 def test_the_keys_of_an_account_share_a_slot(redis: Redis) -> None:

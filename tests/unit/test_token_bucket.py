@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 import pytest
@@ -88,6 +89,74 @@ def test_no_window_has_more_calls_than_allowed(all_limits: list[Limit], sequence
                 assert last - first + 1 <= allowed
 
 
+@given(
+    st.lists(limits, min_size=2, max_size=3),
+    st.lists(st.tuples(st.integers(0, MICROSECONDS), st.integers(0, 2), st.booleans()), max_size=80),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_window_has_more_calls_than_changing_limits_allow(
+    laws: list[Limit], sequence: list[tuple[int, int, bool]]
+) -> None:
+    """However a limit changes, to and fro too: in any window there is one burst, and the rate of each while it held.
+
+    So from a change on there are at most the burst of the new limit and its rate.
+    """
+    bucket: Bucket | None = None
+    law, now_us, earned = laws[0], NOW_US, Fraction(0)
+    calls: list[tuple[Fraction, int]] = []  # what the rates had allowed by then, and the burst of the limit in force
+    for after_us, index, direct in sequence:
+        now_us += after_us
+        earned += Fraction(after_us * law.calls, law.seconds * MICROSECONDS)
+        law = laws[index % len(laws)]
+        wait, (bucket,) = token_bucket.take([(bucket, law, Promised())], shares=SHARES, direct=direct, now_us=now_us)
+        if wait == 0:
+            calls.append((earned, law.burst))
+    for first, (before, burst) in enumerate(calls):
+        for last in range(first, len(calls)):
+            assert last - first + 1 <= burst + calls[last][0] - before
+
+
+FAST: Final = Limit(calls=6000, seconds=60, burst=60)
+SLOW: Final = Limit(calls=60, seconds=60, burst=60)
+
+
+@pytest.mark.parametrize(("before", "after"), [(FAST, SLOW), (SLOW, FAST), (replace(SLOW, burst=6), FAST)])
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_changed_limit_gives_no_burst_and_is_used_at_once(before: Limit, after: Limit, direct: bool) -> None:  # noqa: FBT001  a parameter of pytest
+    """Of a bucket that is spent the next permit comes after one interval of the new limit, neither sooner nor later."""
+    spent = token_bucket.empty(before, now_us=NOW_US)
+    assert token_bucket.wait_us(spent, after, shares=SHARES, direct=direct, now_us=NOW_US) == after.interval_us
+    assert token_bucket.turn_us(spent, after, shares=SHARES, direct=direct, now_us=NOW_US) == after.interval_us
+    assert token_bucket.room(spent, after, now_us=NOW_US) == 0
+
+
+def test_permits_are_kept_when_the_limit_changes() -> None:
+    """As many as there were, as many as the new limit has room for; a larger burst has to be earned."""
+    rooms = [
+        token_bucket.room(token_bucket.under(FULL, replace(FAST, burst=held), now_us=NOW_US), SLOW, now_us=NOW_US)
+        for held in (7, 60, 100)
+    ]
+    assert rooms == [7, 60, 60]
+
+
+@pytest.mark.parametrize(("before", "after"), [(FAST, SLOW), (SLOW, FAST), (FAST, replace(FAST, burst=600))])
+@pytest.mark.parametrize("changed_after_us", [0, 59 * MICROSECONDS, 60 * MICROSECONDS])
+def test_a_pause_is_as_long_under_another_limit(before: Limit, after: Limit, changed_after_us: int) -> None:
+    """The portal's "too much" holds until the instant that was told, and one permit comes with its end, no burst."""
+    bucket = token_bucket.drained(token_bucket.empty(before, now_us=NOW_US), now_us=NOW_US, pause_us=60 * MICROSECONDS)
+    bucket = token_bucket.under(bucket, after, now_us=NOW_US + changed_after_us)
+    ends_us = NOW_US + 60 * MICROSECONDS
+    assert token_bucket.wait_us(bucket, after, shares=SHARES, direct=True, now_us=NOW_US) == ends_us - NOW_US
+    assert token_bucket.room(bucket, after, now_us=ends_us - 1) == 0
+    assert token_bucket.room(bucket, after, now_us=ends_us) == 1
+
+
+def test_a_bucket_that_tells_no_limit_is_read_by_the_present_one() -> None:
+    """An older version wrote it: its horizon is what it says."""
+    old = Bucket(horizon_us=NOW_US + LIMIT.tolerance_us + MICROSECONDS, direct_us=NOW_US, queued_us=NOW_US)
+    assert token_bucket.wait_us(old, LIMIT, shares=SHARES, direct=True, now_us=NOW_US) == MICROSECONDS
+
+
 @given(limits, st.booleans(), st.integers(0, 10 * MICROSECONDS))
 @settings(max_examples=100, deadline=None)
 def test_after_the_wait_that_was_told_there_is_a_permit(limit: Limit, direct: bool, past_us: int) -> None:  # noqa: FBT001  hypothesis gives them
@@ -143,7 +212,8 @@ def test_all_buckets_or_none() -> None:
     wait, after = token_bucket.take(
         [(FULL, LIMIT, Promised()), (spent, tight, Promised())], shares=SHARES, direct=True, now_us=NOW_US
     )
-    assert (wait, after) == (60 * MICROSECONDS, (FULL, spent))
+    kept = [token_bucket.under(FULL, LIMIT, now_us=NOW_US), token_bucket.under(spent, tight, now_us=NOW_US)]
+    assert (wait, list(after)) == (60 * MICROSECONDS, kept)
 
 
 def test_no_bucket_is_no_limit() -> None:
@@ -199,7 +269,7 @@ def test_beside_a_busy_class_only_the_share_counts() -> None:
 @given(limits, st.integers(0, 600 * MICROSECONDS))
 def test_a_drained_bucket_is_quiet_for_so_long(limit: Limit, pause_us: int) -> None:
     """After "too many calls" the next permit comes when the time is over, and no burst with it."""
-    bucket = token_bucket.drained(FULL, limit, now_us=NOW_US, pause_us=pause_us)
+    bucket = token_bucket.drained(FULL, now_us=NOW_US, pause_us=pause_us)
     assert token_bucket.wait_us(bucket, limit, shares=SHARES, direct=True, now_us=NOW_US) == pause_us
     wanted = [(bucket, limit, Promised())]
     first, after = token_bucket.take(wanted, shares=SHARES, direct=True, now_us=NOW_US + pause_us)
