@@ -19,6 +19,8 @@ LANES_MAX: Final = 200
 WANTING_KEY_SECONDS: Final = 600
 _KEPT: Final = ("horizon_us", "direct_us", "queued_us", "permille", "since_us", "quiet_us", "interval_us", "burst")
 """A bucket as the script tells it."""
+_SLOT: Final = b"slot"
+"""The member of a slot's use that says which slot it is."""
 _CLASS: Final = {True: "d", False: "q"}
 _NOBODY: Final = Caller(account="", gstin="", direct=True)
 
@@ -58,7 +60,7 @@ class RedisLimiter:
         shares = self._shares.of(direct=caller.direct), self._shares.of(direct=not caller.direct)
         who = f"{_CLASS[caller.direct]}:{caller.gstin}:{caller.call}"
         arguments = [_CLASS[caller.direct], *shares, caller.promise or "", who, SLOT_SECONDS, SLOTS]
-        keys = [*self._keys(buckets, direct=caller.direct), self._used_key(caller.account)]
+        keys = [*self._keys(buckets, direct=caller.direct), *self._used_keys(caller.account)]
         return max(0, int(_run(self._take, keys, [*arguments, *_figures(buckets)]))) / MICROSECONDS
 
     def promise(self, buckets: Mapping[str, Limit], caller: Caller, *, patience_seconds: float) -> float:
@@ -97,11 +99,12 @@ class RedisLimiter:
 
     def used(self, account: str) -> Mapping[Use, int]:
         """See `ports.Limiter`."""
-        told = _run(self._used, [self._used_key(account)], [SLOT_SECONDS, SLOTS])
+        told = _run(self._used, self._used_keys(account), [SLOT_SECONDS])
         counts: Counter[Use] = Counter()
         for name, count in zip(told[::2], told[1::2], strict=True):
-            letter, gstin, call = name.decode().split(":")
-            counts[Use(gstin, letter == _CLASS[True], call)] += int(count)
+            if name != _SLOT:
+                letter, gstin, call = name.decode().split(":")
+                counts[Use(gstin, letter == _CLASS[True], call)] += int(count)
         return counts
 
     def _read(self, buckets: Mapping[str, Limit], caller: Caller) -> _Read:
@@ -155,8 +158,9 @@ class RedisLimiter:
     def _promises_key(self, name: str, *, direct: bool) -> str:
         return f"{self._prefix}promised:{name}:{_CLASS[direct]}"
 
-    def _used_key(self, account: str) -> str:
-        return f"{self._prefix}used:{{{account}}}"
+    def _used_keys(self, account: str) -> list[str]:
+        """Those of all slots, each of which is used anew when its minute is over."""
+        return [f"{self._prefix}used:{{{account}}}:{slot}" for slot in range(SLOTS)]
 
 
 def _figures(buckets: Mapping[str, Limit]) -> list[int]:

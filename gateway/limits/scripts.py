@@ -3,8 +3,8 @@
 A bucket is a hash: `h` its horizon, `d` and `q` the horizons of the two classes' shares, `p` how slow it was made and
 `s` when, `u` until when it is quiet, `i` and `b` interval and burst of the limit that it was written under. The last
 three are missing where an older version wrote it. Promises are sorted sets by the instant at which each ends. All keys
-of one GSP account carry its name as their hash tag, so that a Redis Cluster keeps them in one slot. Times are whole
-microseconds of the server's own clock.
+are in KEYS, and those of one GSP account carry its name as their hash tag, so that a Redis Cluster keeps them in one
+slot. Times are whole microseconds of the server's own clock.
 """
 
 from __future__ import annotations
@@ -55,12 +55,13 @@ end
 TAKE: Final = (
     _COMMON
     + """
--- KEYS: bucket, promises to the own class, promises to the other, for each bucket; then the account's use.
--- ARGV: own class ('d' or 'q'), its share and the other's, promise or '', who, slot seconds, slots; then interval and
--- burst of each bucket. Returns 0, or the wait when nothing was taken.
+-- KEYS: bucket, promises to the own class, promises to the other, for each bucket; then the account's use, by
+-- slot. ARGV: own class ('d' or 'q'), its share and the other's, promise or '', who, slot seconds, slots; then interval
+-- and burst of each bucket. Returns 0, or the wait when nothing was taken.
 local class, share, others = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local promise, who = ARGV[4], ARGV[5]
-local count = (#KEYS - 1) / 3
+local slots = tonumber(ARGV[7])
+local count = (#KEYS - slots) / 3
 local wait, found = 0, {}
 for i = 1, count do
   local key, interval, burst = KEYS[3 * i - 2], tonumber(ARGV[2 * i + 6]), tonumber(ARGV[2 * i + 7])
@@ -93,9 +94,14 @@ for i = 1, count do
   store(KEYS[3 * i - 2], b)
 end
 if wait <= 0 then
-  local used = KEYS[#KEYS] .. ':' .. floor(now / 1000000 / tonumber(ARGV[6]))
+  local slot = floor(now / 1000000 / tonumber(ARGV[6]))
+  local used = KEYS[3 * count + slot % slots + 1]
+  if redis.call('HGET', used, 'slot') ~= whole(slot) then
+    redis.call('DEL', used)
+    redis.call('HSET', used, 'slot', whole(slot))
+  end
   redis.call('HINCRBY', used, who, 1)
-  redis.call('EXPIRE', used, tonumber(ARGV[6]) * (tonumber(ARGV[7]) + 1))
+  redis.call('EXPIRE', used, tonumber(ARGV[6]) * slots)
   return 0
 end
 return wait
@@ -162,11 +168,13 @@ return 0
 """
 )
 USED: Final = """
--- KEYS: the account's use. ARGV: slot seconds, slots. Returns names and counts, slot by slot.
-local slot = math.floor(tonumber(redis.call('TIME')[1]) / tonumber(ARGV[1]))
+-- KEYS: the account's use, slot by slot. ARGV: slot seconds. Returns names and counts, slot by slot.
+local now = math.floor(tonumber(redis.call('TIME')[1]) / tonumber(ARGV[1]))
 local told = {}
-for back = 0, tonumber(ARGV[2]) - 1 do
-  for _, each in ipairs(redis.call('HGETALL', KEYS[1] .. ':' .. (slot - back))) do told[#told + 1] = each end
+for _, key in ipairs(KEYS) do
+  if now - tonumber(redis.call('HGET', key, 'slot') or 0) < #KEYS then
+    for _, each in ipairs(redis.call('HGETALL', key)) do told[#told + 1] = each end
+  end
 end
 return told
 """

@@ -279,6 +279,18 @@ def test_use_is_told_by_seller_and_class(rig: Rig) -> None:
     assert limiter.used("another") == {}
 
 
+def test_use_is_told_for_a_minute(rig: Rig) -> None:
+    """Then it is forgotten, minute by minute, whoever calls again in the meantime."""
+    limiter = filled(rig, ACCOUNT)
+    for _ in range(3):
+        rig.let_pass(60)
+        assert limiter.used("g") == {}
+        limiter.take(ACCOUNT, DIRECT)
+        rig.let_pass(10)
+        limiter.take(ACCOUNT, DIRECT)
+        assert sum(limiter.used("g").values()) == 2
+
+
 def test_threads_share_the_permits(rig: Rig) -> None:
     """Of sixteen that ask at the same moment, as many get one as there are, and the others none."""
     limiter = filled(rig)
@@ -404,6 +416,30 @@ def test_buckets_are_forgotten_when_they_have_long_been_full(redis: Redis) -> No
     limiter.take(SELLER, DIRECT)
     assert all(redis.ttl(key) > 0 for key in redis.keys("t:*"))
     assert redis.ttl("t:bucket:{g}:account") > A_DAY + 3000
+
+
+def test_every_key_that_a_script_touches_is_named_to_it(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis Cluster, and rules of who may see what, go by KEYS."""
+    named: set[str] = set()
+    register = redis.register_script
+
+    def spying(text: str) -> Any:
+        script = register(text)
+
+        def run(keys: list[str], args: list[Any]) -> Any:
+            named.update(keys)
+            return script(keys=keys, args=args)
+
+        return run
+
+    monkeypatch.setattr(redis, "register_script", spying)
+    rig = InRedis(redis)
+    filled(rig)
+    rig.limiter.take(BOTH, DIRECT)
+    rig.limiter.promise(BOTH, promised("a", QUEUED), patience_seconds=10**6)
+    rig.limiter.drain(BOTH, seconds=1, keep_permille=500)
+    assert rig.limiter.used("g")
+    assert {key.decode() for key in redis.keys("t:*")} <= named
 
 
 def test_the_keys_of_an_account_share_a_slot(redis: Redis) -> None:
