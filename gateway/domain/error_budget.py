@@ -27,7 +27,9 @@ WARN_PERCENT: Final = (50, 80)
 STOP_PERCENT: Final = 90
 """From here on those who cause the errors are stopped, so that the others need not be."""
 LOGINS_MAX: Final = 4
-"""Login attempts of one account within LOGIN_WINDOW: the portals lock a user out at the fifth within a quarter hour."""
+"""Login attempts of one taxpayer within LOGIN_WINDOW: the portals lock a user out at the fifth within a quarter hour.
+On all its routes together: two may lead to one portal, and NIC's portals share their users. A route whose portal is
+silent is down after three (`limits/health.py`), so that one is left for the next route."""
 LOGIN_WINDOW: Final = timedelta(minutes=16)
 """The portal's quarter of an hour, and a minute for what a login may take on its way."""
 _PERCENT: Final = 100

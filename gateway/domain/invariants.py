@@ -65,7 +65,7 @@ INVARIANTS: Final[Mapping[Name, Invariant]] = {
     Name.AUDIT: Invariant(
         "Each seal names the one before, its root is its leaves', and records are unchanged.", _TOUCHED
     ),
-    Name.LOGINS: Invariant("No account was logged in more than four times within 15 minutes.", _ENGINE),
+    Name.LOGINS: Invariant("No taxpayer was logged in more than four times within 15 minutes.", _ENGINE),
     Name.WINDOWS: Invariant("Nothing was begun after its legal window, but look-ups of what is in doubt.", _ENGINE),
     Name.LEASES: Invariant("What is being submitted is leased, and a lease has its holder and its end.", _ENGINE),
     Name.MONEY: Invariant("Every amount that goes to the portal equals what the client wrote.", _ENGINE),

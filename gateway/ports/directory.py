@@ -197,10 +197,16 @@ class Routebook(Protocol):
         """Why an account with credentials that were entered then may not log in now; None: it may."""
 
     def begin_login(self, account_id: str, *, system: str, token: str, at: datetime) -> bool:
-        """Note that a login goes out now. False when it must not: too many lately, or the right to do so has ended."""
+        """Note that a login goes out now. False when it must not: too many lately, or the right to do so has ended.
+
+        Those of the taxpayer on all of its routes count together.
+        """
 
     def logins(self, account_id: str) -> Sequence[datetime]:
-        """The latest attempts to log in, to any system, oldest first. Those that no longer count may be among them."""
+        """The latest attempts of the account's taxpayer to log in, on any route to any system, oldest first.
+
+        Those that no longer count may be among them.
+        """
 
     def pause_logins(self, account_id: str, *, system: str, changed_at: datetime | None, pause: LoginPause) -> None:
         """Keep all processes from logging in with these credentials for a while."""

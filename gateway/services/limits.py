@@ -63,7 +63,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logins:
-    """A taxpayer's attempts to log in on a route that still count, and when there may be another; None: now."""
+    """A taxpayer's attempts to log in that still count, on all its routes, and when there may be another; None: now."""
 
     route: str
     attempts: int

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, or_, select, tuple_
 
 from gateway.domain import audit as record_domain
 from gateway.domain import irn, merkle, seals
@@ -38,6 +38,7 @@ from gateway.storage.tables import (
     events,
     idempotency_keys,
     operations,
+    portal_accounts,
     portal_logins,
 )
 from gateway.storage.tables import blobs as blobs_table
@@ -321,13 +322,15 @@ def _delivered(connection: Connection, rows: Rows, _at: datetime) -> Iterator[Fl
 
 def _logins(connection: Connection, rows: Rows, _at: datetime) -> Iterator[Flaw]:
     accounts = {row["account_id"] for row in rows}
-    query = select(portal_logins).where(portal_logins.c.account_id.in_(accounts)).order_by(portal_logins.c.at)
-    times: dict[str, list[datetime]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        times[row["account_id"]].append(row["at"])
-    for account, each in times.items():
+    who = portal_accounts.c.environment, portal_accounts.c.gstin
+    theirs = tuple_(*who).in_(select(*who).where(portal_accounts.c.id.in_(accounts)))
+    query = select(portal_logins.c.at, *who).join(portal_accounts)
+    times: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for at, environment, gstin in connection.execute(query.where(theirs).order_by(portal_logins.c.at)):
+        times[environment, gstin].append(at)
+    for (_, gstin), each in times.items():
         if any(later - first < LOGINS_WITHIN for first, later in zip(each, each[LOGINS_MAX:], strict=False)):
-            yield Name.LOGINS, account, f"it was logged in more than {LOGINS_MAX} times within 15 minutes"
+            yield Name.LOGINS, gstin, f"it was logged in more than {LOGINS_MAX} times within 15 minutes"
 
 
 def _sealed(connection: Connection, rows: Rows, _at: datetime) -> Iterator[Flaw]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, or_, select, update
 
 from gateway.domain import error_budget
 from gateway.domain.audit import Record
@@ -217,11 +217,11 @@ class SqlRoutebook:
         mine = select(portal_sessions.c.account_id).where(
             portal_sessions.c.account_id == account_id, portal_sessions.c.lease_token == token
         )
-        past = (portal_logins.c.account_id == account_id) & (portal_logins.c.at <= at - LOGIN_WINDOW)
+        all_routes = _of_its_taxpayer(account_id)
+        past = portal_logins.c.account_id.in_(all_routes) & (portal_logins.c.at <= at - LOGIN_WINDOW)
 
         def work(connection: Connection) -> bool:
-            locked = select(portal_accounts.c.id).where(portal_accounts.c.id == account_id).with_for_update()
-            connection.execute(locked)  # of all systems together there are no more than the portal bears
+            connection.execute(all_routes.order_by(portal_accounts.c.id).with_for_update(of=portal_accounts))
             if connection.execute(mine.where(portal_sessions.c.system == system)).one_or_none() is None:
                 return False
             if error_budget.next_login_at(_logins(connection, account_id), at=at) is not None:
@@ -304,8 +304,15 @@ def _login_refused(login: RowMapping, code: str) -> Announcement:
 
 
 def _logins(connection: Connection, account_id: str) -> Sequence[datetime]:
-    query = select(portal_logins.c.at).where(portal_logins.c.account_id == account_id).order_by(portal_logins.c.at)
-    return connection.execute(query).scalars().all()
+    mine = portal_logins.c.account_id.in_(_of_its_taxpayer(account_id))
+    return connection.execute(select(portal_logins.c.at).where(mine).order_by(portal_logins.c.at)).scalars().all()
+
+
+def _of_its_taxpayer(account_id: str) -> Select[tuple[str]]:
+    """The account and its taxpayer's on other routes: the portals share users, so that their logins count together."""
+    own = portal_accounts.alias()
+    same = (own.c.environment == portal_accounts.c.environment) & (own.c.gstin == portal_accounts.c.gstin)
+    return select(portal_accounts.c.id).join(own, same).where(own.c.id == account_id)
 
 
 def _session(account_id: str, system: str) -> Any:

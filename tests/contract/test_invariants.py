@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import cycle
 from typing import Any, Final
 
 import pytest
@@ -85,7 +86,10 @@ def _foreign_key(life: Life) -> None:
 
 def _logins(life: Life) -> None:
     times = [START + timedelta(minutes=each) for each in (0, 1, 20, 21, 22, 23, 34)]
-    life.add(tables.portal_logins, *({"account_id": "acc_1", "at": at} for at in times))
+    life.storage.routebook.put_route(route(name="other"), record=record("aud_route"))
+    life.storage.routebook.put_account(account(id="acc_2", route="other"), org_id=ORG, record=record("aud_acc"))
+    in_turns = zip(cycle(("acc_1", "acc_2")), times, strict=False)
+    life.add(tables.portal_logins, *({"account_id": id, "at": at} for id, at in in_turns))
 
 
 def _late(life: Life) -> None:

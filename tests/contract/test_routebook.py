@@ -13,10 +13,11 @@ from sqlalchemy import Table, update
 
 from gateway.auth.vault import MasterKeyVault
 from gateway.domain.audit import Action
+from gateway.domain.error_budget import LOGIN_WINDOW, LOGINS_MAX
 from gateway.domain.operations import Environment
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Misconfigured
-from gateway.ports import PortalAccount, Route
+from gateway.ports import LoginPause, PortalAccount, Route
 from gateway.storage import tables
 from gateway.storage.routebook import SqlRoutebook
 from tests.contract.storage_kit import Storage, at_once
@@ -250,6 +251,26 @@ def test_the_right_to_log_in_ends(logged_in: Storage) -> None:
     late_session = session(generation=2, token="too late")
     assert not logged_in.routebook.store_session(late_session, system=SYSTEM, token=slept, record=record("aud_4"))
     assert logged_in.everything() == before
+
+
+def test_all_routes_of_a_taxpayer_have_four_logins_together(logged_in: Storage) -> None:
+    """However many go for one at once: the user is one, and a portal locks it out at the fifth. Another has its own."""
+    routebook = logged_in.routebook
+    routebook.put_route(route(name="other"), record=record("aud_4"))
+    routebook.put_account(account(id="acc_2", route="other"), org_id=ORG, record=record("aud_5"))
+    routebook.put_account(account(id="acc_3", gstin=OTHER_GSTIN), org_id=ORG, record=record("aud_6"))
+    begins = []
+    for id, generation in (("acc_1", 1), ("acc_2", 0), ("acc_3", 0)):
+        token = routebook.lease_session(id, system=SYSTEM, generation=generation, at=START, until=UNTIL)
+        begins.append(partial(routebook.begin_login, id, system=SYSTEM, token=token or "", at=START))
+    assert sum(at_once(begins[:2] * 6)) == LOGINS_MAX
+    assert len(routebook.logins("acc_1")) == len(routebook.logins("acc_2")) == LOGINS_MAX
+    for id in ("acc_1", "acc_2"):
+        assert routebook.login_pause(id, system=SYSTEM, changed_at=START, at=START) == LoginPause(
+            until=START + LOGIN_WINDOW
+        )
+    assert routebook.login_pause("acc_3", system=SYSTEM, changed_at=START, at=START) is None
+    assert begins[2]()
 
 
 def test_a_login_is_audited_with_its_session(logged_in: Storage) -> None:
