@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         return text
 
     @property
+    def lane_calls_max(self) -> dict[bool, int]:
+        """Calls of one seller under way at once, by whether they are direct."""
+        return {True: self.lane_direct_calls_max, False: self.lane_bulk_calls_max}
+
+    @property
     def lease_left_seconds_min(self) -> int:
         """What must be left of a lease before a call: its whole deadline and a third for what comes after."""
         return -(-self.call_seconds * 4 // 3)

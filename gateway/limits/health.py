@@ -25,6 +25,8 @@ TRY_SECONDS: Final = 15
 """Between two tries of a route that is down: soon enough for callers who wait, and only four a minute."""
 FORGOTTEN_SECONDS: Final = 3600
 """A row of failures that nobody added to for so long says nothing any more."""
+KEPT_SECONDS: Final = 1.0
+"""A time that is told may be so old: it is told with every operation that queues."""
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +51,17 @@ return redis.call('PTTL', KEYS[2])
 class RedisHealth:
     """Implements `ports.Health`. Without Redis every route counts as well: the calls themselves will show."""
 
-    def __init__(self, redis: Redis, *, prefix: str) -> None:
+    def __init__(self, redis: Redis, clock: Clock, prefix: str) -> None:
         self._redis = redis
+        self._clock = clock
         self._prefix = prefix
+        self._down: dict[str, tuple[float, float]] = {}
         self._failed = redis.register_script(_FAILED)
         self._admit = redis.register_script(_ADMIT)
 
     def failed(self, route: str) -> None:
         """See `ports.Health`."""
+        self._down.pop(route, None)
         try:
             bounds = [FORGOTTEN_SECONDS, TRY_SECONDS, FAILURES_MIN, SILENT_CALLS_MIN, SILENT_SECONDS]
             self._failed(keys=self._keys(route), args=bounds)
@@ -65,6 +70,7 @@ class RedisHealth:
 
     def answered(self, route: str) -> None:
         """See `ports.Health`."""
+        self._down.pop(route, None)
         try:
             self._redis.delete(*self._keys(route))
         except RedisError as error:
@@ -72,11 +78,12 @@ class RedisHealth:
 
     def down_seconds(self, route: str) -> int:
         """See `ports.Health`."""
-        try:
-            left = self._redis.pttl(self._keys(route)[1]) if self.is_open(route) else 0
-        except RedisError:
-            return 0
-        return max(1, round(int(left) / 1000)) if int(left) > 0 else 0
+        now = self._clock.monotonic()
+        asked_at, down_until = self._down.get(route, (float("-inf"), now))
+        if now - asked_at >= KEPT_SECONDS:
+            down_until = now + self._down_seconds(route)
+            self._down[route] = now, down_until
+        return max(1, round(down_until - now)) if down_until > now else 0
 
     def is_open(self, route: str) -> bool:
         """See `ports.Health`."""
@@ -89,6 +96,12 @@ class RedisHealth:
         """See `ports.Health`."""
         try:
             return max(0, int(self._admit(keys=self._keys(route), args=[TRY_SECONDS]))) / 1000
+        except RedisError:
+            return 0.0
+
+    def _down_seconds(self, route: str) -> float:
+        try:
+            return int(self._redis.pttl(self._keys(route)[1])) / 1000 if self.is_open(route) else 0.0
         except RedisError:
             return 0.0
 

@@ -76,4 +76,5 @@ def level(state: State, *, shares: Shares) -> Level:
         promised=state.promised.own + state.promised.other,
         direct_wait=direct_us / MICROSECONDS,
         queued_wait=queued_us / MICROSECONDS,
+        shares=shares,
     )

@@ -39,7 +39,7 @@ class ErrorBudget(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLength:
-    """How many rows of a class wait in a lane, and since, or until, when the first of them is due.
+    """How many rows of a class wait in a lane, how many of them are due, and since, or until, when the first is.
 
     What a thread holds until there is a permit for it waits too. `account` is the GSP's whose limit the lane's calls
     share at home; None when its taxpayer or its route is gone.
@@ -49,6 +49,7 @@ class QueueLength:
     account: str | None
     direct: bool
     waiting: int
+    due: int
     due_at: datetime
 
 
@@ -57,6 +58,12 @@ class Queues(Protocol):
 
     def lengths(self) -> Sequence[QueueLength]:
         """The lanes in which anything waits, due or not. A moment old."""
+
+    def seconds_each(self, route: str, *, direct: bool) -> float:
+        """From one row of a lane to the next, as fast as the portal answers. A moment old; 0 where nothing is known.
+
+        What the latest tries on the route took, over as many as a lane may have under way at once.
+        """
 
 
 class ClientLimits(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from gateway.domain.lanes import AnyLane
 from gateway.domain.operations import Operation
 from gateway.domain.outcomes import EwayBill, Outcome, Registration
-from gateway.domain.token_bucket import Limit
+from gateway.domain.token_bucket import Limit, Shares
 from gateway.ports.bills import HeldBill
 from gateway.ports.directory import Route, Seller
 from gateway.ports.work import Attempt
@@ -92,7 +92,7 @@ class Use(NamedTuple):
 class Level:
     """A bucket as it stands: permits in it, and what each class may take of them at once.
 
-    Also its present speed, what is promised, and the wait of each class in seconds.
+    Also its present speed, what is promised, the wait of each class in seconds, and what each class has for sure.
     """
 
     room: int
@@ -102,6 +102,7 @@ class Level:
     promised: int
     direct_wait: float
     queued_wait: float
+    shares: Shares
 
 
 def scope_of(levels: Mapping[str, Level]) -> str:
@@ -211,7 +212,7 @@ class Health(Protocol):
         """A call got one. Never raises."""
 
     def down_seconds(self, route: str) -> int:
-        """0, or how long the route is taken to be down from now. Never raises."""
+        """0, or how long the route is taken to be down from now, as it was a moment ago. Never raises."""
 
     def is_open(self, route: str) -> bool:
         """Whether the route's circuit is open: its last calls had no answer. Never raises."""

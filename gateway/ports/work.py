@@ -145,8 +145,8 @@ class Intake(Protocol):
     def attempts_of(self, id: str) -> Sequence[Mapping[str, Any]]:
         """The tries at it, oldest first."""
 
-    def queued_ahead(self, operation: Operation) -> int:
-        """How many rows of its lane come before it."""
+    def queued_ahead(self, operation: Operation, *, by: datetime) -> int:
+        """How many rows of its lane come before it, of those that are due by then: what is put off is overtaken."""
 
 
 class Work(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -13,10 +13,12 @@ from gateway.domain.operations import Operation, Status
 from gateway.domain.token_bucket import PERMILLE, Limit
 from gateway.errors import Misconfigured
 from gateway.ports import Level, LimiterAwayError, NamedBucket, QueueLength, Seller, Spending, Use
-from gateway.services import shield
+from gateway.services import routing, shield
 from gateway.services.ports import Ports
 
-MINUTE_SECONDS: Final = 60
+USED_SECONDS: Final = 55
+"""What is used is told for 50 to 60 seconds, as `ports.Limiter` counts it."""
+_PERCENT: Final = 100
 _ACCOUNT: Final = "account"
 _GSTIN: Final = "gstin"
 
@@ -86,10 +88,10 @@ class Standing:
 def standing(seller: Seller, *, ports: Ports) -> Standing:
     """How everything stands for a taxpayer. Raises Misconfigured when its route is gone."""
     queues = {each.direct: each for each in ports.queues.lengths() if each.lane == seller.lane}
-    waiting = {direct: queues[direct].waiting if direct in queues else 0 for direct in (True, False)}
+    due = {direct: queues[direct].due if direct in queues else 0 for direct in (True, False)}
     try:
         found: list[Bucket] | None = buckets(seller, ports=ports)
-        turns = {direct: _turn(seller, ahead, direct=direct, ports=ports) for direct, ahead in waiting.items()}
+        turns = {direct: _turn(seller, ahead, direct=direct, ports=ports) for direct, ahead in due.items()}
     except LimiterAwayError:
         found, turns = None, {}
     now = ports.clock.now()
@@ -107,10 +109,10 @@ def standing(seller: Seller, *, ports: Ports) -> Standing:
 
 def health(route: str, *, ports: Ports) -> Health:
     """How a route's circuit breaker stands."""
+    if not ports.health.is_open(route):
+        return Health(route=route, breaker=Breaker.CLOSED, down_seconds=0)
     down = ports.health.down_seconds(route)
-    waiting = Breaker.OPEN if down else Breaker.HALF_OPEN
-    breaker = waiting if ports.health.is_open(route) else Breaker.CLOSED
-    return Health(route=route, breaker=breaker, down_seconds=down)
+    return Health(route=route, breaker=Breaker.OPEN if down else Breaker.HALF_OPEN, down_seconds=down)
 
 
 def buckets(seller: Seller, *, ports: Ports) -> list[Bucket]:
@@ -141,31 +143,40 @@ def _of_account(account: str, named: Sequence[NamedBucket], seller: Seller, port
 def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
     """The place of a queued operation; None for one that does not queue, or that waits for another.
 
-    Its turn is reckoned from the permits that those before it need: those of its own lane by the taxpayer's limit, and
-    by the account's those of all lanes, which take turns. Unknown when nobody can ask the limit.
+    Unknown is when its turn should be while nobody can ask the limit.
     """
     if waiting.status is not Status.QUEUED or waiting.due_at is None:
         return None
-    ahead = ports.intake.queued_ahead(waiting)
-    seller = ports.directory.seller(environment=waiting.environment, gstin=waiting.gstin)
     now = ports.clock.now()
+    ahead = ports.intake.queued_ahead(waiting, by=max(now, waiting.due_at))
+    seller = ports.directory.seller(environment=waiting.environment, gstin=waiting.gstin)
     try:
         turn = _turn(seller, ahead, direct=waiting.direct, ports=ports) if seller is not None else timedelta()
     except (LimiterAwayError, Misconfigured):
         return Place(ahead, None)
-    return Place(ahead, max(now, waiting.due_at) + turn)
+    return Place(ahead, max(now + turn, waiting.due_at))
 
 
 def _turn(seller: Seller, ahead: int, *, direct: bool, ports: Ports) -> timedelta:
-    """How long until what is sent has its turn behind so many of its lane."""
+    """How long until what is sent has its turn behind so many of its lane.
+
+    Reckoned from the permits that those before it need: those of its own lane by the taxpayer's limit, and by the
+    account's those of all lanes, which take turns; and from how fast the portal answers. It begins when the first of
+    the taxpayer's routes that is open may be tried.
+    """
+    down = ports.health.down_seconds(seller.route)
+    if down:
+        seller = replace(seller, route=routing.route_of(seller, ports=ports))
+        down = ports.health.down_seconds(seller.route)
     sending = ports.enquiries.allowance(seller)
     named = [each for each in ports.enquiries.buckets(seller) if each.name in sending]
     account = ports.routebook.route(seller.route).gsp_account
-    waits = (
-        _wait(bucket, _before(bucket, seller, account, ahead, direct=direct, ports=ports), direct=direct)
+    waits = [
+        _wait(bucket, _before(bucket, seller, account, ahead, direct=direct, ports=ports), down=down, direct=direct)
         for bucket in _of_account(account, named, seller, ports)
-    )
-    return timedelta(seconds=max(waits, default=0.0))
+    ]
+    portal = down + ahead * ports.queues.seconds_each(seller.route, direct=direct)
+    return timedelta(seconds=max([*waits, portal]))
 
 
 def _before(bucket: Bucket, seller: Seller, account: str, ahead: int, *, direct: bool, ports: Ports) -> int:
@@ -173,21 +184,25 @@ def _before(bucket: Bucket, seller: Seller, account: str, ahead: int, *, direct:
     if bucket.scope != _ACCOUNT:
         return ahead
     others = (
-        each.waiting
+        each.due
         for each in ports.queues.lengths()
         if each.account == account and each.direct == direct and each.lane != seller.lane
     )
-    return ahead + sum(min(waiting, ahead + 1) for waiting in others)
+    return ahead + sum(min(due, ahead + 1) for due in others)
 
 
-def _wait(bucket: Bucket, before: int, *, direct: bool) -> float:
-    """Seconds until a bucket has a permit behind so many: what it holds goes at once, the rest at its present rate."""
-    level = bucket.level
+def _wait(bucket: Bucket, before: int, *, down: float, direct: bool) -> float:
+    """Seconds until a bucket has a permit behind so many, while the portal is down for the first of them.
+
+    What it holds by then goes at once, the rest at its present rate.
+    """
+    level, limit = bucket.level, bucket.limit
     own, at_once = (level.direct_wait, level.direct_room) if direct else (level.queued_wait, level.queued_room)
-    interval = bucket.limit.seconds / bucket.limit.calls * PERMILLE / bucket.level.speed_permille
-    others = (bucket.queued_used if direct else bucket.direct_used) / MINUTE_SECONDS
-    left = max(1 / interval - others, 0.3 / interval)  # at least the smaller of the two shares
-    return own + max(0, before - at_once) / left
+    interval = limit.seconds / limit.calls * PERMILLE / level.speed_permille
+    others = (bucket.queued_used if direct else bucket.direct_used) / USED_SECONDS
+    left = max(1 / interval - others, level.shares.of(direct=direct) / _PERCENT / interval)
+    held = min(limit.burst, at_once + max(0.0, down - own) * left)
+    return max(own, down) + max(0.0, before - held) / left
 
 
 def _used(used: Mapping[Use, int], bucket: NamedBucket, seller: Seller, *, direct: bool) -> int:

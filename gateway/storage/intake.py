@@ -100,12 +100,13 @@ class SqlIntake:
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def queued_ahead(self, operation: Operation) -> int:
+    def queued_ahead(self, operation: Operation, *, by: datetime) -> int:
         """See `ports.Intake`."""
         named = {
             "lane": str(operation.lane),
             "deadline_at": operation.deadline_at or NO_DEADLINE,
             "created_at": operation.created_at,
+            "by": by,
         }
         with self._database.read() as connection:
             return connection.execute(queries.AHEAD[operation.direct], named).scalar_one()

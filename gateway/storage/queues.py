@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from statistics import median
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.domain.operations import CLAIMABLE, Environment, Lane
-from gateway.ports import QueueLength
+from gateway.ports import Clock, QueueLength
+from gateway.storage import queries
 from gateway.storage.database import Database
 from gateway.storage.tables import gstins, operations, routes
 
@@ -21,7 +24,13 @@ KEPT_FACTOR: Final = 20
 
 
 _lengths = (
-    select(operations.c.lane, operations.c.direct, func.count(), func.min(operations.c.due_at))
+    select(
+        operations.c.lane,
+        operations.c.direct,
+        func.count(),
+        func.count().filter(operations.c.due_at <= bindparam("at")),
+        func.min(operations.c.due_at),
+    )
     .where(operations.c.due_at.isnot(None))
     .group_by(operations.c.lane, operations.c.direct)
 )
@@ -40,38 +49,65 @@ ASKED_AT_ONCE_MAX: Final = 1000
 class SqlQueues:
     """Implements `ports.Queues`. Threads may share it."""
 
-    def __init__(self, database: Database, monotonic: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Clock, *, leases_max: Mapping[bool, int]) -> None:
         self._database = database
-        self._monotonic = monotonic
-        self._known: Sequence[QueueLength] = ()
+        self._clock = clock
+        self._leases_max = leases_max
+        self._lengths: Sequence[QueueLength] = ()
+        self._seconds: Mapping[str, float] = {}
         self._good_until = float("-inf")
         self._lock = threading.Lock()
 
     def lengths(self) -> Sequence[QueueLength]:
         """See `ports.Queues`."""
         with self._lock:
-            began = self._monotonic()
-            if began >= self._good_until:
-                self._known = self._counted()
-                took = self._monotonic() - began
-                self._good_until = began + max(KEPT_SECONDS_MIN, took * KEPT_FACTOR)
-            return self._known
+            self._look()
+            return self._lengths
 
-    def _counted(self) -> Sequence[QueueLength]:
-        found: dict[tuple[str, bool], tuple[int, datetime]] = {}
+    def seconds_each(self, route: str, *, direct: bool) -> float:
+        """See `ports.Queues`."""
+        with self._lock:
+            self._look()
+            return self._seconds.get(route, 0.0) / self._leases_max[direct]
+
+    def _look(self) -> None:
+        began = self._clock.monotonic()
+        if began < self._good_until:
+            return
         with self._database.read() as connection:
-            for query in (_FREE, _IN_HAND):
-                for text, direct, waiting, due_at in connection.execute(query):
-                    before, first_at = found.get((text, bool(direct)), (0, due_at))
-                    found[text, bool(direct)] = before + waiting, min(first_at, due_at)
-            lanes = {text: Lane.parse(text) for text, _ in found}
-            accounts = _accounts(connection, lanes.values())
-        return [
-            QueueLength(
-                lane=lanes[text], account=accounts.get(lanes[text]), direct=direct, waiting=waiting, due_at=due_at
-            )
-            for (text, direct), (waiting, due_at) in found.items()
-        ]
+            self._lengths = _lengths_of(connection, at=self._clock.now())
+            self._seconds = _seconds_by_route(connection)
+        took = self._clock.monotonic() - began
+        self._good_until = began + max(KEPT_SECONDS_MIN, took * KEPT_FACTOR)
+
+
+def _lengths_of(connection: Connection, *, at: datetime) -> Sequence[QueueLength]:
+    found: dict[tuple[str, bool], tuple[int, int, datetime]] = {}
+    for query in (_FREE, _IN_HAND):
+        for text, direct, waiting, due, due_at in connection.execute(query, {"at": at}):
+            waiting_before, due_before, first_at = found.get((text, bool(direct)), (0, 0, due_at))
+            found[text, bool(direct)] = waiting_before + waiting, due_before + due, min(first_at, due_at)
+    lanes = {text: Lane.parse(text) for text, _ in found}
+    accounts = _accounts(connection, lanes.values())
+    return [
+        QueueLength(
+            lane=lanes[text],
+            account=accounts.get(lanes[text]),
+            direct=direct,
+            waiting=waiting,
+            due=due,
+            due_at=due_at,
+        )
+        for (text, direct), (waiting, due, due_at) in found.items()
+    ]
+
+
+def _seconds_by_route(connection: Connection) -> dict[str, float]:
+    """What a try takes. The median: the time-outs of an outage that is over would be told for long."""
+    took: dict[str, list[float]] = defaultdict(list)
+    for route, began_at, ended_at in connection.execute(queries.LATEST_TRIES):
+        took[route].append((ended_at - began_at).total_seconds())
+    return {route: median(seconds) for route, seconds in took.items()}
 
 
 def _accounts(connection: Connection, lanes: Iterable[Lane]) -> dict[Lane, str]:

@@ -47,10 +47,12 @@ class InRedis:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self.health = RedisHealth(redis, prefix="t:")
+        self._clock = FakeClock()
+        self.health = RedisHealth(redis, self._clock, prefix="t:")
 
     def let_pass(self, seconds: int) -> None:
         """See Rig."""
+        self._clock.sleep(seconds)
         for key in self._redis.keys("t:*"):
             self._redis.pexpire(key, max(0, int(self._redis.pttl(key)) - seconds * 1000))
 
@@ -178,9 +180,21 @@ def test_each_failure_lengthens_it(rig: Rig) -> None:
     assert rig.health.down_seconds(ROUTE) >= TRY_SECONDS - A_WHILE
 
 
+def test_how_long_a_route_is_down_is_asked_once_a_second(redis: Redis) -> None:
+    """It is told with every operation that queues; meanwhile the time that is left runs down."""
+    clock = FakeClock()
+    health, elsewhere = RedisHealth(redis, clock, prefix="t:"), RedisHealth(redis, clock, prefix="t:")
+    fail(health, times=FAILURES_MIN)
+    told = health.down_seconds(ROUTE)
+    elsewhere.answered(ROUTE)
+    assert 0 < health.down_seconds(ROUTE) <= told
+    clock.sleep(module.KEPT_SECONDS)
+    assert health.down_seconds(ROUTE) == 0
+
+
 def test_without_redis_every_route_is_up(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing raises, what could not be noted is logged, and the calls themselves will show."""
-    health = RedisHealth(Redis.from_url("unix:///nowhere/redis.sock"), prefix="t:")
+    health = RedisHealth(Redis.from_url("unix:///nowhere/redis.sock"), FakeClock(), prefix="t:")
     fail(health, times=FAILURES_MIN)
     health.answered(ROUTE)
     assert health.down_seconds(ROUTE) == 0

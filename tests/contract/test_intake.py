@@ -258,8 +258,20 @@ def test_the_position_in_the_queue_counts_what_comes_before(storage: Storage) ->
     urgent = storage.accept(new_operation("A/3", deadline_at=soon))
     direct = storage.accept(new_operation("A/4", direct=True))
     elsewhere = storage.accept(new_operation(gstin=OTHER_GSTIN))
-    ahead = {each.id: storage.intake.queued_ahead(each) for each in (first, second, urgent, direct, elsewhere)}
+    now, asked = storage.clock.now(), (first, second, urgent, direct, elsewhere)
+    ahead = {each.id: storage.intake.queued_ahead(each, by=now) for each in asked}
     assert ahead == {first.id: 1, second.id: 2, urgent.id: 0, direct.id: 0, elsewhere.id: 0}
+
+
+def test_what_is_put_off_beyond_the_turn_is_not_ahead(storage: Storage) -> None:
+    """It is overtaken by whatever is due before; one that is put off itself stands behind those due by then."""
+    first, later = storage.accept(new_operation("A/1")), START + timedelta(hours=9)
+    storage.work.release(storage.claimed(), due_at=later)
+    storage.clock.sleep(1)
+    last = storage.accept(new_operation("A/2"))
+    assert storage.intake.queued_ahead(last, by=storage.clock.now()) == 0
+    assert storage.intake.queued_ahead(last, by=later) == 1
+    assert storage.intake.queued_ahead(first, by=later) == 0
 
 
 def test_attempts_are_told_oldest_first(storage: Storage) -> None:

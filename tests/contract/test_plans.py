@@ -18,11 +18,12 @@ from gateway.storage.gauges import SqlGauges
 from gateway.storage.keyring import SqlKeyring
 from gateway.storage.notices import SqlNotices
 from gateway.storage.queries import LONGEST_DUE_MAX, NEAREST_MAX
+from gateway.storage.queues import SqlQueues
 from gateway.storage.reconciling import SqlReconciliations
 from gateway.storage.road import SqlBills
 from gateway.storage.taxpayers import SqlTaxpayers
 from tests.contract.storage_kit import Storage
-from tests.support import new_operation
+from tests.support import ROUTE, new_operation
 
 DUE: Final = 2 * LONGEST_DUE_MAX
 LARGE: Final = (
@@ -112,6 +113,25 @@ def test_a_claim_finds_the_few_that_are_due_behind_many_that_are_not(storage: St
 
     [found] = (each for each in made if each.statement.startswith("SELECT anon_1.id"))
     assert found.uses("operations_due"), found.plan
+
+
+def test_a_place_in_a_long_lane_is_counted_within_an_index(storage: Storage) -> None:
+    """Of what is free, which is most; and how fast the portal answers is read from the newest tries."""
+    *_, last = storage.fill_lane(later=5, due=DUE)
+    queues = SqlQueues(storage.database, storage.clock, leases_max={True: 1, False: 1})
+
+    ahead, *more = asked(
+        storage,
+        lambda: [
+            storage.intake.queued_ahead(storage.get(last), by=storage.clock.now()),
+            queues.seconds_each(ROUTE, direct=False),
+        ],
+    )[1:]
+
+    assert ahead.uses("operations_claim"), ahead.plan
+    assert not ahead.reads_all_of("operations"), ahead.plan
+    [tries] = (each for each in more if "attempts" in each.statement)
+    assert tries.sorts == 0, tries.plan
 
 
 def test_a_sweep_finds_all_it_asks_for_by_an_index(storage: Storage) -> None:

@@ -14,9 +14,12 @@ import pytest
 
 from gateway.domain.calendar import write_instant
 from gateway.domain.error_budget import LOGIN_WINDOW, LOGINS_MAX
-from gateway.domain.token_bucket import Limit
-from gateway.limits.health import FAILURES_MIN
+from gateway.domain.token_bucket import Limit, Shares
+from gateway.limits.health import FAILURES_MIN, TRY_SECONDS
+from gateway.limits.memory import MemoryLimiter
+from gateway.ports import Caller
 from gateway.services import access
+from tests.support import FakeClock
 from tests.support_api import (
     PASSWORD,
     ROUTE,
@@ -49,6 +52,15 @@ def narrow(tmp_path: Path, blueprint: Blueprint) -> Iterator[Stack]:
 def told(answer: httpx.Response) -> tuple[int, int]:
     """What is left, and the whole limit."""
     return int(answer.headers["x-ratelimit-remaining"]), int(answer.headers["x-ratelimit-limit"])
+
+
+def add_sister(stack: Stack) -> None:
+    """A second route for the seller, to the same limits."""
+    access.put_route(replace(ROUTE, name="sister"), ports=stack.ports)
+    seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
+    assert seller is not None
+    changed = replace(seller, other_routes=("sister",))
+    access.put_seller(changed, user_name=USER, password=PASSWORD, ports=stack.ports)
 
 
 def test_every_answer_to_a_known_client_tells_its_limit(narrow: Stack) -> None:
@@ -183,6 +195,42 @@ def test_a_class_of_calls_holds_up_what_is_queued(stack: Stack) -> None:
     assert turns[3] - turns[1] == timedelta(minutes=2)
 
 
+def test_a_share_is_what_can_be_counted_on(tmp_path: Path, blueprint: Blueprint) -> None:
+    """While direct calls use all that there is, the queue goes on at the share that it was given, and says so."""
+    clock, limit = FakeClock(), Limit(60, 60, 5)
+    limiter = MemoryLimiter(clock, Shares(direct=60, queued=10))
+    with Stack(tmp_path, blueprint, limiter=limiter) as stack:
+        access.put_route(replace(ROUTE, limits={"gstin": limit}), ports=stack.ports)
+        seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
+        assert seller is not None
+        for _ in range(60):
+            clock.sleep(1)
+            limiter.take(
+                stack.ports.enquiries.allowance(seller),
+                Caller(account=ROUTE.gsp_account, gstin=SELLER, direct=True),
+            )
+        stack.idle = True
+        turns = []
+        for number in range(3):
+            told = stack.post(document(No=f"Q/{number}"), headers=ASYNC).json()
+            turns.append(datetime.fromisoformat(told["expected_at"]) - stack.clock.now())
+            stack.clock.step(seconds=1)
+        assert turns[2] - turns[1] == timedelta(seconds=10)
+
+
+def test_a_portal_that_is_down_is_waited_for(stack: Stack) -> None:
+    """Nobody has a turn before it is tried again; where another of the taxpayer's routes is open, at once."""
+    stack.idle = True
+    for _ in range(FAILURES_MIN):
+        stack.ports.health.failed(ROUTE.name)
+    told = stack.post(document(), headers=ASYNC).json()
+    at = write_instant(stack.clock.now() + timedelta(seconds=TRY_SECONDS))
+    assert told["expected_at"] == at
+    assert stack.get("/limits").json()["queues"]["queued"]["expected_at"] == at
+    add_sister(stack)
+    assert stack.get(f"/operations/{told['id']}").json()["expected_at"] == write_instant(stack.clock.now())
+
+
 def test_a_permit_that_is_not_used_is_given_back(stack: Stack) -> None:
     """The sending of what could not be sent, because its login was refused, holds no place in any bucket."""
     access.put_route(replace(ROUTE, limits={**ROUTE.limits, "send": Limit(60, 60, 6)}), ports=stack.ports)
@@ -197,12 +245,7 @@ def test_a_permit_that_is_not_used_is_given_back(stack: Stack) -> None:
 
 def test_every_route_of_the_taxpayer_is_told(stack: Stack) -> None:
     """In the order of its choice, each with its breaker; buckets that two routes share are told once."""
-    other = replace(ROUTE, name="sister")
-    access.put_route(other, ports=stack.ports)
-    seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
-    assert seller is not None
-    changed = replace(seller, other_routes=("sister",))
-    access.put_seller(changed, user_name=USER, password=PASSWORD, ports=stack.ports)
+    add_sister(stack)
     for _ in range(FAILURES_MIN):
         stack.ports.health.failed(ROUTE.name)
     told = stack.get("/limits").json()

@@ -72,7 +72,7 @@ class House:
         clock, ids = self.stack.clock, self.stack.ports.ids
         echo(self.stack.bell, RqBell(redis, prefix="c:", clock=clock, ids=ids))
         echo(self.stack.ports.limiter, RedisLimiter(redis, prefix="c:"))
-        echo(self.stack.ports.health, RedisHealth(redis, prefix="c:"))
+        echo(self.stack.ports.health, RedisHealth(redis, clock, prefix="c:"))
         echo(self.stack.ports.clients, RedisClientLimits(redis, prefix="c:", clock=clock))
         self.said: dict[str, list[str]] = {OWN: [], REFUSAL: [], "an answer to somebody else": []}
 

@@ -163,6 +163,14 @@ class Fleet:
         self.time.sleep((ago - QUIET).total_seconds())
         return [found.irn for id in ids if (found := self.ports.intake.get(id)) is not None and found.irn is not None]
 
+    def put_off(self, gstin: str, *, until: datetime) -> None:
+        """Put off all that a seller has queued, as the shield does."""
+        lane, at = Lane(Environment.TEST, gstin), self.time.now()
+        while claim := self.ports.work.claim(
+            lane, direct=False, owner="shield", at=at, lease_until=at + timedelta(minutes=1), leases_max=1
+        ):
+            self.ports.work.release(claim, due_at=until)
+
     def cancel(self, gstin: str, irn: str) -> str:
         """Queue the cancellation of a document; its id. Raises what the service raises."""
         body = {"reason": "other", "remarks": "taken back"}
