@@ -15,6 +15,7 @@ from gateway.domain import strict_json
 
 _UNTOLD: Final = frozenset({404, 405})
 """Of a path or a method that there is not: no operation can tell of those."""
+_COME_BACK: Final = frozenset({429, 503})
 _JSON: Final = re.compile(r"application/(.+\+)?json", re.ASCII)
 _ALWAYS: Final = ("x-request-id", "api-version")
 
@@ -68,7 +69,7 @@ def _check_headers(answer: httpx.Response, response: dict[str, Any]) -> None:
     told = {name.lower() for name in response["headers"]}
     for name in ("location", "retry-after", "idempotent-replayed", "www-authenticate"):
         assert name not in answer.headers or name in told, f"{answer.status_code} does not tell of {name}"
-    if "retry-after" in answer.headers:
+    if "retry-after" in answer.headers or answer.status_code in _COME_BACK:
         assert int(answer.headers["retry-after"]) >= 1
 
 

@@ -18,7 +18,7 @@ router = APIRouter()
 _TAKES_BACK: Final[dict[str, Any]] = {
     "scope": Scope.IRN_CANCEL,
     "parameters": ("Idempotency-Key", "Prefer", "Mohar-Retry-Refused"),
-    "refuses": (404, 409, 413, 415, 422, 429, 503),
+    "refuses": (404, 409, 413, 415, 422, 429),
 }
 
 

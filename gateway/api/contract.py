@@ -10,8 +10,9 @@ from typing import Any
 
 from gateway.services.principal import Scope
 
-ALWAYS = (400, 414, 431, 500)
-"""Problems that every call may end in: an unknown API-Version, a path or headers too long, a failure of our own."""
+ALWAYS = (400, 414, 431, 500, 503)
+"""Problems that every call may end in: an unknown API-Version, a path or headers too long, a failure of our own, a
+connection too many or a part that is away."""
 
 
 def call(

@@ -34,7 +34,7 @@ async def put_credentials(request: Request, principal: MayAdminister, gstin: str
 @router.post(
     "/test",
     summary="Try a taxpayer's login at the portal",
-    openapi_extra=contract.call({200: "AdminLoginTrial"}, scope=Scope.ADMIN, refuses=(404, 429, 503)),
+    openapi_extra=contract.call({200: "AdminLoginTrial"}, scope=Scope.ADMIN, refuses=(404,)),
 )
 async def try_credentials(request: Request, principal: MayAdminister, gstin: str) -> Response:
     """Logs in, and tells what the portal said, in its own words. It counts as any other login there."""

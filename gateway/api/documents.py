@@ -26,9 +26,9 @@ _REGISTERS: Final[dict[str, Any]] = {
     "gives": {200: "RegisteredBefore", 201: "Registered", 202: "UnderWay"},
     "takes": "Document",
     "parameters": ("Idempotency-Key", "Prefer", "Mohar-Retry-Refused", "allow"),
-    "refuses": (409, 413, 415, 422, 429, 503),
+    "refuses": (409, 413, 415, 422, 429),
 }
-_READS: Final[dict[str, Any]] = {"scope": Scope.READ, "refuses": (404, 429, 503)}
+_READS: Final[dict[str, Any]] = {"scope": Scope.READ, "refuses": (404,)}
 
 _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 """The one form of ISO 8601 that is meant; Python would take weeks and bare digits too."""

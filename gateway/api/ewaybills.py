@@ -21,7 +21,7 @@ CONSOLIDATED: Final = "consolidated"
 _CHANGES: Final[dict[str, Any]] = {
     "scope": Scope.EWB_WRITE,
     "parameters": ("Idempotency-Key", "Prefer", "Mohar-Retry-Refused"),
-    "refuses": (404, 409, 413, 415, 422, 429, 503),
+    "refuses": (404, 409, 413, 415, 422, 429),
 }
 
 
@@ -44,7 +44,7 @@ async def make_eway_bill(request: Request, principal: MayMove) -> Response:
     "/ewb/{number}",
     summary="Get an e-way bill",
     tags=["e-way bills"],
-    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, parameters=("refresh",), refuses=(404, 429, 503)),
+    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, parameters=("refresh",), refuses=(404,)),
 )
 async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Response:
     """An e-way bill and what was done to it; asked of the portal with `refresh=true`, or where the gateway has none."""
@@ -61,7 +61,7 @@ async def get_eway_bill(request: Request, principal: MayRead, number: str) -> Re
     "/irn/{irn}/ewb",
     summary="Get the e-way bill of a document",
     tags=["e-way bills"],
-    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, parameters=("refresh",), refuses=(404, 429, 503)),
+    openapi_extra=contract.call({200: "Ewb"}, scope=Scope.READ, parameters=("refresh",), refuses=(404,)),
 )
 async def get_eway_bill_of(request: Request, principal: MayRead, irn: str) -> Response:
     """The e-way bill of an IRN; with `refresh=true`, or where the gateway knows of none, as the portal has it now."""

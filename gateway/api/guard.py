@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -53,6 +52,7 @@ class _Guard(asyncio.Protocol):
 
     patience: ClassVar[Patience]
     connections_max: ClassVar[int]
+    limit_fields: ClassVar[Mapping[str, str]]
     name: ClassVar[Callable[[], str]]
     transport: Any
     connections: set[Any]
@@ -130,7 +130,7 @@ class _Guard(asyncio.Protocol):
         else:
             message = f"There are {self.connections_max} connections already, and a request on each."
             help = "Come back, and send requests one after the other on fewer connections."
-            self._refuse(503, "connections-exhausted", message, help=help, more={"Retry-After": str(_RETRY_SECONDS)})
+            self._refuse(503, "connections-exhausted", message, help=help, retry_after=_RETRY_SECONDS)
 
     @property
     def rests(self) -> bool:
@@ -178,15 +178,13 @@ class _Guard(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
-    def _refuse(
-        self, status: int, code: str, message: str, *, help: str, more: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def _refuse(self, status: int, code: str, message: str, *, help: str, retry_after: int | None = None) -> None:
         """Answer by hand, because there is no request that the application could answer, and say no more."""
         self._wait_no_more()
         request_id = type(self).name()
-        answer = problems.problem(status, code, message, help=help, request_id=request_id)
+        answer = problems.problem(status, code, message, help=help, request_id=request_id, retry_after=retry_after)
         answer.headers.update(
-            {**edge.ALWAYS, **edge.UNLESS_SAID, "X-Request-Id": request_id, "Connection": "close", **more}
+            {**edge.ALWAYS, **edge.UNLESS_SAID, **self.limit_fields, "X-Request-Id": request_id, "Connection": "close"}
         )
         fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
         self.transport.write(b"HTTP/1.1 %d \r\n%b\r\n%b" % (status, fields, bytes(answer.body)))
@@ -199,8 +197,17 @@ def protocol(
     name: Callable[[], str],
     *,
     connections_max: int,
+    limit_fields: Mapping[str, str],
     base: type[asyncio.Protocol] = AutoHTTPProtocol,
 ) -> type[asyncio.Protocol]:
-    """A protocol for `uvicorn.Config(http=...)`. `name` makes the id of a request that the application never sees."""
-    own = {"patience": patience, "connections_max": connections_max, "name": staticmethod(name)}
+    """A protocol for `uvicorn.Config(http=...)`. `name` makes the id of a request that the application never sees.
+
+    `limit_fields` tell its client's limit, of which it has spent nothing.
+    """
+    own = {
+        "patience": patience,
+        "connections_max": connections_max,
+        "limit_fields": limit_fields,
+        "name": staticmethod(name),
+    }
     return type("GuardedProtocol", (_Guard, base), own)

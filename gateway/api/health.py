@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.api import contract, presenting, problems, state
 
 router = APIRouter()
+_RETRY_SECONDS: Final = 1
+"""Whoever sends no work to a process that is not ready may look again so soon: a look costs little."""
 
 
 @router.get("/healthz", summary="Is the process alive", tags=["health"], openapi_extra=contract.call({200: "Health"}))
@@ -20,7 +24,7 @@ async def healthz() -> Response:
     "/readyz",
     summary="Can the process work",
     tags=["health"],
-    openapi_extra=contract.call({200: "Health"}, refuses=(503,)),
+    openapi_extra=contract.call({200: "Health"}),
 )
 async def readyz(request: Request) -> Response:
     """200 when the database and Redis answer; 503 with what does not, by part."""
@@ -35,4 +39,5 @@ async def readyz(request: Request) -> Response:
         help="`wrong` says for each part what to check.",
         request_id=request.state.request_id,
         facts={"wrong": wrong},
+        retry_after=_RETRY_SECONDS,
     )

@@ -6,12 +6,14 @@ The fields are those of draft-ietf-httpapi-ratelimit-headers, and the older `X-R
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import anyio
 from starlette.types import Scope as AsgiScope
 
 from gateway.domain import client_limits
+from gateway.domain.calendar import write_instant
 from gateway.domain.client_limits import ClientLimit, Standing
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Throttled
@@ -22,6 +24,8 @@ from gateway.settings import Settings
 MINUTE_SECONDS: Final = 60
 READ: Final = "read"
 WRITE: Final = "write"
+_ANSWER_SECONDS: Final = 1
+"""Within so long one of those that are under way is mostly answered."""
 _READS: Final = frozenset({Scope.READ, Scope.AUDIT})
 _READING: Final = frozenset({"GET", "HEAD"})
 
@@ -44,24 +48,24 @@ def enter(state: dict[str, Any], client_id: str, of: ClientLimit, *, ports: Port
     state["standing"] = standing
     if standing.let_in:
         state["leave"] = lambda: ports.clients.leave(client_id, slot)
-    elif standing.under_way >= of.in_flight_max:
-        raise Throttled(
-            "too-many-under-way",
-            f"{standing.under_way} requests of this client are under way already; {of.in_flight_max} is the most.",
-            help="Wait for answers before you ask more, or send `Prefer: respond-async`.",
-            retry_after=1,
-            limit_owner="gateway",
-            scope="client",
-        )
+        return
+    if standing.under_way >= of.in_flight_max:
+        code, seconds = "too-many-under-way", _ANSWER_SECONDS
+        message = f"{standing.under_way} requests of this client are under way already; {of.in_flight_max} is the most."
+        help = "Wait for answers before you ask more, or send `Prefer: respond-async`."
     else:
-        raise Throttled(
-            "client-limit-reached",
-            f"This client made more than {of.limit.calls} requests a minute ({of.name}).",
-            help="Try again after Retry-After seconds, and go by the RateLimit field of every answer.",
-            retry_after=max(1, standing.wait_seconds),
-            limit_owner="gateway",
-            scope="client",
-        )
+        code, seconds = "client-limit-reached", max(1, standing.wait_seconds)
+        message = f"This client made more than {of.limit.calls} requests a minute ({of.name})."
+        help = "Try again after Retry-After seconds, and go by the RateLimit field of every answer."
+    raise Throttled(
+        code,
+        message,
+        help=help,
+        retry_after=seconds,
+        limit_owner="gateway",
+        scope="client",
+        reset=write_instant(ports.clock.now() + timedelta(seconds=seconds)),
+    )
 
 
 async def leave(scope: AsgiScope) -> None:
@@ -78,9 +82,15 @@ def fields(scope: AsgiScope, settings: Settings) -> dict[str, str]:
     Where nobody knows who it is, or the call counts in nobody's limit, the limit is told of which nothing is spent.
     """
     standing: Standing | None = scope.get("state", {}).get("standing")
-    if standing is None:
-        reads = scope["method"] in _READING
-        standing = client_limits.unspent(limit_of(Scope.READ if reads else Scope.IRN_WRITE, settings))
+    return _fields(standing) if standing is not None else nobodys_fields(settings, reads=scope["method"] in _READING)
+
+
+def nobodys_fields(settings: Settings, *, reads: bool = False) -> dict[str, str]:
+    """Those of the limit that a client would have, whole."""
+    return _fields(client_limits.unspent(limit_of(Scope.READ if reads else Scope.IRN_WRITE, settings)))
+
+
+def _fields(standing: Standing) -> dict[str, str]:
     limit, name = standing.of.limit, standing.of.name
     return {
         "X-RateLimit-Limit": str(limit.calls),

@@ -31,6 +31,7 @@ ERRORS: Final = frozenset(
     {"invalid_client", "invalid_request", "invalid_scope", "invalid_target", "slow_down", "unsupported_grant_type"}
 )
 """RFC 6749, section 5.2; `invalid_target` of RFC 8707 for a GSTIN that is not granted; `slow_down` of RFC 8628."""
+_TOLD_OF_A_LIMIT: Final = ("limit_owner", "scope", "reset")
 _REFUSES: Final = {
     400: "TokenRequestWrong",
     401: "ClientUnknown",
@@ -223,5 +224,5 @@ def _refused(error: MoharError) -> Response:
         headers["WWW-Authenticate"] = 'Basic realm="mohar"'
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.retry_after)
-        content["retryAfter"] = error.retry_after
+        content |= {"retryAfter": error.retry_after, **{name: error.facts[name] for name in _TOLD_OF_A_LIMIT}}
     return presenting.respond(content, status=problems.status_of(error), headers=headers)

@@ -49,6 +49,7 @@ _TOLD_BY: Final[Mapping[int, tuple[str, ...]]] = {
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
+_SCHEMAS: Final[Mapping[int, str]] = {429: "ProblemThrottled", 503: "ProblemUnavailable"}
 _ABOUT: Final = """\
 An ERP sends an invoice in the GSTN's own format (INV-01); Mohar checks it, registers it with an Invoice Registration \
 Portal, and gives back the IRN, the signed invoice and the signed QR code.
@@ -122,7 +123,9 @@ def _problem(status: int) -> dict[str, Any]:
     return {
         "description": f"{problems.TITLES[status]}.",
         "headers": {name: _header(name) for name in _TOLD_BY.get(status, ())},
-        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {
+            problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{_SCHEMAS.get(status, 'Problem')}"}}
+        },
     }
 
 

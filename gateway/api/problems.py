@@ -52,8 +52,11 @@ TITLES: Final[Mapping[int, str]] = {
 log = logging.getLogger(__name__)
 
 _SHOWN_CHARACTERS_MAX: Final = 100
-_DATABASE_SECONDS: Final = 2
 """Of a path that a message repeats: enough to recognise it."""
+_DATABASE_SECONDS: Final = 2
+"""Most of its absences are restarts."""
+_MENDING_SECONDS: Final = 60
+"""It takes a person at least so long to mend a set-up."""
 _METHOD_NOT_ALLOWED: Final = 405
 _SEE_DOCS: Final = "See /docs for the calls there are."
 
@@ -68,8 +71,16 @@ def problem(
     faults: Sequence[Fault] = (),
     headers: Mapping[str, str] | None = None,
     facts: Mapping[str, Any] | None = None,
+    retry_after: int | None = None,
 ) -> Response:
-    """An error answer. `errors` always has at least one entry, so that a client needs one way to read it."""
+    """An error answer. `errors` always has at least one entry, so that a client needs one way to read it.
+
+    `retry_after`, in seconds, is told in the header and the body; the cause is ours unless `facts` name its owner.
+    """
+    headers, wait = dict(headers or {}), {}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+        wait = {"limit_owner": "gateway", "retry_after": retry_after, "retryAfter": retry_after}
     entries = faults or [Fault(code, "", message, help, portal_code=(facts or {}).get("portal_code"))]
     content = {
         "type": "about:blank",
@@ -80,8 +91,9 @@ def problem(
         "help": help,
         "request_id": request_id,
         "errors": [fault.as_json() for fault in entries],
+        **wait,
     } | {name: value for name, value in (facts or {}).items() if value is not None}
-    return Response(canonical.write(content), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return Response(canonical.write(content), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def status_of(error: errors.MoharError) -> int:
@@ -91,12 +103,6 @@ def status_of(error: errors.MoharError) -> int:
 
 def of_error(error: errors.MoharError, *, request_id: str) -> Response:
     """The answer to an error that the gateway raised on purpose."""
-    headers = _challenge(error)
-    facts = dict(error.facts)
-    if isinstance(error, errors.Throttled):
-        headers["Retry-After"] = str(error.retry_after)
-        facts["retry_after"] = facts["retryAfter"] = error.retry_after
-    facts.pop("request_id", None)
     return problem(
         status_of(error),
         error.code,
@@ -104,8 +110,9 @@ def of_error(error: errors.MoharError, *, request_id: str) -> Response:
         help=error.help,
         request_id=request_id,
         faults=error.faults if isinstance(error, errors.Invalid) else (),
-        headers=headers,
-        facts=facts,
+        headers=_challenge(error),
+        facts={name: value for name, value in error.facts.items() if name != "request_id"},
+        retry_after=_retry_after(error),
     )
 
 
@@ -173,6 +180,12 @@ def _methods_at(request: Request) -> str:
     if "GET" in methods:
         methods.add("HEAD")
     return ", ".join(sorted(methods))
+
+
+def _retry_after(error: errors.MoharError) -> int | None:
+    if isinstance(error, errors.Throttled):
+        return error.retry_after
+    return _MENDING_SECONDS if isinstance(error, errors.Misconfigured) else None
 
 
 def _challenge(error: errors.MoharError) -> dict[str, str]:

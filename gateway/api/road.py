@@ -21,7 +21,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _ASKS: Final[dict[str, Any]] = {
     "scope": Scope.EWB_WRITE,
     "parameters": ("Idempotency-Key", "Prefer", "Mohar-Retry-Refused"),
-    "refuses": (404, 409, 413, 415, 422, 429, 503),
+    "refuses": (404, 409, 413, 415, 422, 429),
 }
 _DONE: Final = {200: "EwbChanged", 202: "UnderWay"}
 _MADE: Final = {200: "EwbConsolidatedBefore", 201: "EwbConsolidated", 202: "UnderWay"}

@@ -20,7 +20,7 @@ router = APIRouter()
     "/gstins/{gstin}",
     summary="A taxpayer as the portal knows it",
     tags=["taxpayers"],
-    openapi_extra=contract.call({200: "Taxpayer"}, scope=Scope.READ, parameters=("refresh",), refuses=(404, 429, 503)),
+    openapi_extra=contract.call({200: "Taxpayer"}, scope=Scope.READ, parameters=("refresh",), refuses=(404,)),
 )
 async def get_taxpayer(request: Request, principal: MayRead, gstin: str) -> Response:
     """Name, address, type and status of a GSTIN, in the portal's own members (GSTIN master of the IRP).

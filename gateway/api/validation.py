@@ -32,7 +32,7 @@ _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
         scope=Scope.READ,
         takes="AnyDocument",
         parameters=("as_of", "allow"),
-        refuses=(413, 415, 503),
+        refuses=(413, 415),
     ),
 )
 async def validate_document(

@@ -10,7 +10,7 @@ import typer
 import uvicorn
 
 from gateway import system
-from gateway.api import guard
+from gateway.api import guard, metering
 from gateway.api.app import create
 from gateway.api.edge import REQUEST_PREFIX
 from gateway.observability import configure
@@ -56,6 +56,9 @@ def api() -> None:
         backlog=BACKLOG,
         ws="none",
         http=guard.protocol(
-            patience, partial(wiring.ids.new, REQUEST_PREFIX), connections_max=settings.api_connections_max
+            patience,
+            partial(wiring.ids.new, REQUEST_PREFIX),
+            connections_max=settings.api_connections_max,
+            limit_fields=metering.nobodys_fields(settings),
         ),
     )

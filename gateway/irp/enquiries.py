@@ -24,6 +24,9 @@ READING: Final = "reading"
 _HTTP_OK: Final = 200
 _HEARTBEAT_CHARACTERS_MAX: Final = 200
 _RETRY_SECONDS: Final = 5
+_AGAIN: Final = "Try again after Retry-After seconds."
+_GSTIN: Final = "gstin"
+"""Whose limit a throttling portal is taken to mean: it names nobody."""
 _NONE_SUCH: Final = frozenset({Disposition.ABSENT, Disposition.REFUSED, Disposition.GSTIN_UNSYNCED, Disposition.STATE})
 """The portal has none such, or has it for another GSTIN (2143), which has to look alike."""
 
@@ -135,24 +138,30 @@ class IrpEnquiries:
         *,
         key: str = "",
         params: Mapping[str, str] | None = None,
-    ) -> Told | envelope.Failure | Outcome:
+    ) -> Told | envelope.Failure:
         answer = exchange.ask(endpoint, key=key, params=params, keep_lease=_no_lease)
         if exchange.errors_told:
             at = self._clock.now()
             self._budget.note(seller, caused_by=READING, errors=exchange.errors_told, at=at)
-        if isinstance(answer, Outcome) and (scope := exchange.tightest()) is not None:
-            raise self._no_room(answer, scope)
+        if isinstance(answer, Outcome):
+            raise self._not_asked(answer, exchange)
         return answer
 
-    def _no_room(self, outcome: Outcome, scope: str) -> Throttled:
+    def _not_asked(self, outcome: Outcome, exchange: Exchange) -> MoharError:
         seconds = outcome.retry_after_seconds or _RETRY_SECONDS
+        message = outcome.message or "The portal could not be asked."
+        if exchange.limiter_away:
+            return Unavailable("limiter-away", message, help=_AGAIN, retry_after=seconds, limit_owner="gateway")
+        scope = exchange.tightest()
+        if scope is None and outcome.meaning is not Meaning.THROTTLED:
+            return _unavailable(message, retry_after=seconds, portal_code=outcome.code)
         return Throttled(
-            "limit-reached",
-            "The shared limit has no room for a question to the portal just now.",
-            help="Try again after Retry-After seconds.",
+            "limit-reached" if scope else "portal-throttles",
+            message,
+            help=_AGAIN,
             retry_after=seconds,
-            limit_owner="gsp",
-            scope=scope,
+            limit_owner="gsp" if scope else "portal",
+            scope=scope or _GSTIN,
             reset=write_instant(self._clock.now() + timedelta(seconds=seconds)),
         )
 
@@ -172,11 +181,9 @@ def _no_account() -> Misconfigured:
     )
 
 
-def _told(answer: Told | envelope.Failure | Outcome) -> Told | None:
+def _told(answer: Told | envelope.Failure) -> Told | None:
     if isinstance(answer, Told):
         return answer
-    if isinstance(answer, Outcome):
-        raise _not_asked(answer)
     verdict = codes.verdict(answer.errors)
     if verdict in _NONE_SUCH:
         return None
@@ -191,25 +198,13 @@ def _told(answer: Told | envelope.Failure | Outcome) -> Told | None:
     raise _unavailable(f"The portal answered {error.code}: {error.message}", portal_code=error.code)
 
 
-def _not_asked(outcome: Outcome) -> MoharError:
-    message = outcome.message or "The portal could not be asked."
-    if outcome.meaning is Meaning.THROTTLED:
-        return Throttled(
-            "portal-throttles",
-            message,
-            help="Try again after Retry-After seconds.",
-            retry_after=outcome.retry_after_seconds or _RETRY_SECONDS,
-            limit_owner="portal",
-        )
-    return _unavailable(message, retry_after=outcome.retry_after_seconds, portal_code=outcome.code)
-
-
 def _unavailable(message: str, *, retry_after: int | None = None, portal_code: str | None = None) -> Unavailable:
     return Unavailable(
         "portal-unavailable",
         message,
-        help="Try again after Retry-After seconds.",
+        help=_AGAIN,
         retry_after=retry_after or _RETRY_SECONDS,
+        limit_owner="portal",
         portal_code=portal_code,
     )
 

@@ -119,6 +119,11 @@ class Exchange:
         """Whose bucket had no room for the last call, `gstin` or `account`; None where it was not for that."""
         return self._permits.tightest()
 
+    @property
+    def limiter_away(self) -> bool:
+        """Whether the last call did not go out because nobody could say whether it may."""
+        return self._permits.limiter_away
+
     def dismiss_permits(self) -> None:
         """The permits that were planned for later calls are not needed."""
         self._permits.dismiss()

@@ -70,6 +70,8 @@ class Permits:
         """Answers so far that were errors."""
         self._no_room: Mapping[str, Limit] | None = None
         """The buckets that had no room for the last call, where it did not go out for that."""
+        self.limiter_away = False
+        """Whether the last call did not go out because nobody could say whether it may."""
 
     def plan(self, *calls: str, patience_seconds: float) -> float:
         """Have a permit promised for the first of these calls. 0, or the seconds until it makes sense to ask again.
@@ -103,18 +105,19 @@ class Permits:
         Raises LeaseLostError.
         """
         patience = PLANNED_PATIENCE_SECONDS if self._planned else LATER_PATIENCE_SECONDS
-        self._no_room = None
+        self._no_room, self.limiter_away = None, False
         try:
             wait = self._take(call, patience, keep_lease=keep_lease)
             if wait == 0:
                 return None
             self._no_room = self._buckets(call)
         except LimiterAwayError:
-            wait = float(LIMITER_AWAY_SECONDS)
+            wait, self.limiter_away = float(LIMITER_AWAY_SECONDS), True
         self.dismiss()
+        away = "The gateway cannot tell whether a call is allowed."
         return Outcome(
             meaning=Meaning.UNREACHED,
-            message="The shared limit has no room just now.",
+            message=away if self.limiter_away else "The shared limit has no room just now.",
             retry_after_seconds=max(1, round(wait)),
         )
 

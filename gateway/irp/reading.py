@@ -70,6 +70,7 @@ def registration(told: Told, keys: KeyStore) -> Registration:
             "The portal's answer is not validly signed with a key that is installed.",
             help="Install the portal's present signing certificate with `mohar route key`, then ask again.",
             retry_after=60,
+            limit_owner="portal",
         ) from None
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from gateway.domain.calendar import write_instant
 from gateway.domain.client_limits import ClientLimit
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Throttled
@@ -46,11 +48,15 @@ def failed(*, client_id: str, source: str, ports: Ports) -> None:
         standing = ports.clients.enter(who, slot, of)
         ports.clients.leave(who, slot)
         if not standing.let_in:
+            seconds = max(1, standing.wait_seconds)
             raise Throttled(
                 "slow_down",
                 f"More than {of.limit.calls} logins a minute failed {_OF[scope]}.",
                 help="Correct the client id and its secret before you try again; the right ones are taken at once.",
-                retry_after=max(1, standing.wait_seconds),
+                retry_after=seconds,
+                limit_owner="gateway",
+                scope=scope,
+                reset=write_instant(ports.clock.now() + timedelta(seconds=seconds)),
             )
 
 

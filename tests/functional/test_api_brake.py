@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.domain.calendar import write_instant
 from gateway.errors import Throttled, Unauthorised
 from gateway.limits.clients import RedisClientLimits
 from gateway.limits.connection import connect
@@ -37,6 +39,7 @@ def slowed(answer: httpx.Response) -> dict[str, Any]:
     assert (answer.status_code, content["error"]) == (429, "slow_down"), answer.text
     assert int(answer.headers["retry-after"]) == content["retryAfter"]
     assert answer.headers["cache-control"] == "no-store"
+    assert content["limit_owner"] == "gateway"
     return content
 
 
@@ -45,7 +48,9 @@ def test_guessing_for_one_client_is_slowed_from_wherever_it_comes(stack: Stack) 
     erp, _ = stack.clients["erp"]
     answers = [guess(stack, erp, source=f"192.0.2.{number}") for number in range(OF_CLIENT + 1)]
     assert [answer.status_code for answer in answers] == [401] * OF_CLIENT + [429]
-    assert slowed(answers[-1])["retryAfter"] == 6
+    told = slowed(answers[-1])
+    assert (told["retryAfter"], told["scope"]) == (6, "client")
+    assert told["reset"] == write_instant(stack.clock.now() + timedelta(seconds=6))
     stack.clock.step(seconds=6)
     assert [guess(stack, erp).status_code for _ in range(2)] == [401, 429]
 
@@ -64,7 +69,7 @@ def test_guessing_for_many_clients_from_one_address_is_slowed(stack: Stack) -> N
     """Whatever ids it tries; another address is not."""
     answers = [guess(stack, f"cli_{number}") for number in range(OF_SOURCE + 1)]
     assert [answer.status_code for answer in answers] == [401] * OF_SOURCE + [429]
-    assert "from this address" in slowed(answers[-1])["error_description"]
+    assert slowed(answers[-1])["scope"] == "source"
     assert guess(stack, "cli_0", source="192.0.2.2").status_code == 401
 
 

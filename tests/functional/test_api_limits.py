@@ -106,6 +106,7 @@ def test_too_many_requests_are_429(narrow: Stack) -> None:
     problem = refused(answer, 429, "client-limit-reached")
     assert (problem["limit_owner"], problem["scope"]) == ("gateway", "client")
     assert problem["retryAfter"] == problem["retry_after"] == int(answer.headers["retry-after"]) == 1
+    assert problem["reset"] == write_instant(narrow.clock.now() + timedelta(seconds=1))
     assert answer.headers["x-ratelimit-remaining"] == "0"
     narrow.clock.step(seconds=problem["retryAfter"])
     assert narrow.get(NO_SUCH).status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -10,6 +11,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from gateway.domain.calendar import write_instant
 from tests.support_api import SECOND_SELLER, SELLER, Stack, add_seller, document, refused
 
 ASYNC = {"Prefer": "respond-async"}
@@ -204,22 +206,30 @@ def test_a_taxpayer_is_shown_as_the_portal_has_it(stack: Stack) -> None:
     ("strike", "members", "status", "code", "owner"),
     [
         ("throttle", {"retry_after_seconds": 7}, 429, "portal-throttles", "portal"),
-        ("html", {"after": False}, 503, "portal-unavailable", None),
-        ("error_5xx", {"after": False, "status": 502}, 503, "portal-unavailable", None),
-        ("drop_after", {"style": "timeout"}, 503, "portal-unavailable", None),
-        ("refuse", {}, 503, "portal-unavailable", None),
-        ("unknown_code", {"after": False}, 503, "portal-unavailable", None),
+        ("html", {"after": False}, 503, "portal-unavailable", "portal"),
+        ("error_5xx", {"after": False, "status": 502}, 503, "portal-unavailable", "portal"),
+        ("drop_after", {"style": "timeout"}, 503, "portal-unavailable", "portal"),
+        ("refuse", {}, 503, "portal-unavailable", "portal"),
+        ("unknown_code", {"after": False}, 503, "portal-unavailable", "portal"),
     ],
 )
 def test_a_portal_that_cannot_be_asked_is_no_failure_of_the_caller(
-    stack: Stack, *, strike: str, members: dict[str, Any], status: int, code: str, owner: str | None
+    stack: Stack, *, strike: str, members: dict[str, Any], status: int, code: str, owner: str
 ) -> None:
     """A reading that the portal does not answer says when to come back, and never that the document is unknown."""
     stack.strike(strike, operations=["get_irn"], **members)
     answer = stack.get(NOWHERE)
     problem = refused(answer, status, code)
     assert answer.headers["retry-after"] == str(problem["retry_after"])
-    assert problem.get("limit_owner") == owner
+    assert problem["limit_owner"] == owner
+
+
+def test_a_throttle_of_the_portal_s_is_taken_to_mean_the_seller(stack: Stack) -> None:
+    """It names nobody; the seller is told when to come back, as for any other limit."""
+    stack.strike("throttle", operations=["get_irn"], retry_after_seconds=7)
+    problem = refused(stack.get(NOWHERE), 429, "portal-throttles")
+    assert (problem["scope"], problem["retryAfter"]) == ("gstin", 7)
+    assert problem["reset"] == write_instant(stack.clock.now() + timedelta(seconds=7))
 
 
 def test_a_login_that_the_portal_refuses_is_told(stack: Stack) -> None:
@@ -229,6 +239,7 @@ def test_a_login_that_the_portal_refuses_is_told(stack: Stack) -> None:
     assert stack.post(document()).json()["status"] == "held"
     problem = refused(stack.get(NOWHERE), 503, "no-account")
     assert "mohar gstin add" in problem["help"]
+    assert (problem["limit_owner"], problem["retryAfter"]) == ("gateway", 60)
 
 
 def test_the_process_says_whether_it_can_work(stack: Stack) -> None:
@@ -238,6 +249,7 @@ def test_the_process_says_whether_it_can_work(stack: Stack) -> None:
     stack.wrong = {"redis": "It does not answer: check MOHAR_REDIS_URL."}
     problem = refused(stack.send("GET", "/readyz"), 503, "not-ready")
     assert problem["wrong"] == stack.wrong
+    assert (problem["limit_owner"], problem["retryAfter"]) == ("gateway", 1)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/irn", NOWHERE, "/nowhere", "/openapi.json"])

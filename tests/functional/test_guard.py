@@ -20,11 +20,13 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.api import edge, guard
+from gateway.api import edge, guard, metering
 from gateway.domain import strict_json
+from gateway.settings import Settings
 
 WAIT_SECONDS = 120
 BRIEF_SECONDS = 0.15
+LIMIT_FIELDS = metering.nobodys_fields(Settings())
 LONG = guard.Patience(head=WAIT_SECONDS, rest=WAIT_SECONDS, answer=WAIT_SECONDS)
 BRIEF_HEAD = replace(LONG, head=BRIEF_SECONDS)
 BRIEF_REST = replace(LONG, rest=BRIEF_SECONDS)
@@ -70,7 +72,9 @@ def serving(site: Site, patience: guard.Patience, base: type[Any], *, connection
         access_log=False,
         log_config=None,
         timeout_keep_alive=WAIT_SECONDS,
-        http=guard.protocol(patience, lambda: "req_guard", connections_max=connections_max, base=base),
+        http=guard.protocol(
+            patience, lambda: "req_guard", connections_max=connections_max, limit_fields=LIMIT_FIELDS, base=base
+        ),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(config)
@@ -150,7 +154,7 @@ def problem_of(answer: bytes) -> tuple[bytes, dict[str, Any]]:
     """The status line, and the problem; with what every answer carries."""
     head, _, body = answer.partition(b"\r\n\r\n")
     fields = head.decode().lower()
-    for name, value in {**edge.ALWAYS, **edge.UNLESS_SAID}.items():
+    for name, value in {**edge.ALWAYS, **edge.UNLESS_SAID, **LIMIT_FIELDS}.items():
         assert f"\r\n{name}: {value}\r\n".lower() in f"{fields}\r\n"
     assert "\r\nconnection: close" in fields
     assert "\r\ncontent-type: application/problem+json" in fields
@@ -279,6 +283,7 @@ def test_a_connection_too_many_is_told_so(base: type[Any]) -> None:
         status, problem = problem_of(answer)
         assert (status, problem["code"]) == (b"503", "connections-exhausted")
         assert b"\r\nretry-after: 1\r\n" in answer
+        assert (problem["retryAfter"], problem["limit_owner"]) == (1, "gateway")
         assert site.calls == ["/waits"] * 3
         busy[0].stream.close()
         _until(lambda: len(site.connections) == 2)

@@ -91,9 +91,10 @@ def test_a_question_for_which_there_is_no_room_is_told_when_to_come_back(stack: 
 
 
 def test_a_question_without_a_limiter_is_503(tmp_path: Path, blueprint: Blueprint) -> None:
-    """Then nobody can tell whether a call is allowed: that is no limit of anybody."""
+    """Then nobody can tell whether a call is allowed: the gateway lacks a part, and not the portal."""
     with Stack(tmp_path, blueprint, limiter=cast("Limiter", AwayLimiter())) as stack:
-        assert refused(stack.get(f"/gstins/{GONE}"), 503, "portal-unavailable")["retryAfter"] == 1
+        problem = refused(stack.get(f"/gstins/{GONE}"), 503, "limiter-away")
+        assert (problem["limit_owner"], problem["retryAfter"]) == ("gateway", 1)
 
 
 @pytest.mark.parametrize(
