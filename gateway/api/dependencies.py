@@ -43,7 +43,7 @@ def scoped(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
 
         def known() -> Principal:
             found = authentication.principal(credential, ports=here.ports)
-            of = metering.limit_of(scope, here.settings)
+            of = metering.limit_of(here.settings, reads=scope in metering.READING_SCOPES)
             metering.enter(request.scope["state"], found.client_id, of, ports=here.ports)
             return found
 

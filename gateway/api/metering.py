@@ -26,13 +26,12 @@ READ: Final = "read"
 WRITE: Final = "write"
 _ANSWER_SECONDS: Final = 1
 """Within so long one of those that are under way is mostly answered."""
-_READS: Final = frozenset({Scope.READ, Scope.AUDIT})
+READING_SCOPES: Final = frozenset({Scope.READ, Scope.AUDIT})
 _READING: Final = frozenset({"GET", "HEAD"})
 
 
-def limit_of(scope: Scope, settings: Settings) -> ClientLimit:
-    """The limit that a call with this scope counts in: reading has one of its own."""
-    reads = scope in _READS
+def limit_of(settings: Settings, *, reads: bool) -> ClientLimit:
+    """The limit that a call counts in: reading has one of its own."""
     calls = settings.client_reads_per_minute if reads else settings.client_requests_per_minute
     return ClientLimit(
         name=READ if reads else WRITE,
@@ -87,7 +86,7 @@ def fields(scope: AsgiScope, settings: Settings) -> dict[str, str]:
 
 def nobodys_fields(settings: Settings, *, reads: bool = False) -> dict[str, str]:
     """Those of the limit that a client would have, whole."""
-    return _fields(client_limits.unspent(limit_of(Scope.READ if reads else Scope.IRN_WRITE, settings)))
+    return _fields(client_limits.unspent(limit_of(settings, reads=reads)))
 
 
 def _fields(standing: Standing) -> dict[str, str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.api import body, contract, presenting, problems, state
+from gateway.api import body, contract, metering, presenting, problems, state
 from gateway.errors import Invalid, MoharError, Throttled, TooLarge, Unauthorised, Unavailable, UnsupportedMedia
-from gateway.ports import SIGNATURE_ALGORITHMS
+from gateway.ports import SIGNATURE_ALGORITHMS, Client
 from gateway.services import authentication
 from gateway.services.authentication import Proof
 from gateway.services.principal import Scope
@@ -39,6 +39,7 @@ _REFUSES: Final = {
     415: "TokenRefused",
     429: "TooManyFailed",
 }
+LogIn: TypeAlias = Callable[[], Client]
 _AS_CLIENT: Final[dict[str, Any]] = {"security": [{"client": []}, {}]}
 
 
@@ -51,10 +52,10 @@ _AS_CLIENT: Final[dict[str, Any]] = {"security": [{"client": []}, {}]}
 async def issue_token(request: Request) -> Response:
     """A JWT of 15 minutes, bound to one GSTIN, for a client that proves itself by its secret or a signed assertion."""
 
-    def issue(proof: Proof, form: Mapping[str, str]) -> Mapping[str, Any]:
+    def issue(log_in: LogIn, form: Mapping[str, str]) -> Mapping[str, Any]:
         _check_grant_type(form)
         token, claims = authentication.issue_token(
-            proof, gstin=form.get("gstin"), scope=form.get("scope"), ports=state.of(request).ports
+            log_in(), gstin=form.get("gstin"), scope=form.get("scope"), ports=state.of(request).ports
         )
         return {
             "access_token": token,
@@ -76,8 +77,9 @@ async def issue_token(request: Request) -> Response:
 async def revoke_token(request: Request) -> Response:
     """The token is refused from now on (RFC 7009). One that is unknown, or another client's, is answered alike."""
 
-    def revoke(proof: Proof, form: Mapping[str, str]) -> Mapping[str, Any]:
-        authentication.revoke(proof, _named_token(form), ports=state.of(request).ports)
+    def revoke(log_in: LogIn, form: Mapping[str, str]) -> Mapping[str, Any]:
+        token = _named_token(form)
+        authentication.revoke(log_in(), token, ports=state.of(request).ports)
         return {}
 
     return await _answered(request, revoke)
@@ -92,10 +94,11 @@ async def revoke_token(request: Request) -> Response:
 async def introspect_token(request: Request) -> Response:
     """Whether a token of the client's own organisation is good right now, and for what (RFC 7662)."""
 
-    def introspect(proof: Proof, form: Mapping[str, str]) -> Mapping[str, Any]:
-        return authentication.introspect(proof, _named_token(form), ports=state.of(request).ports)
+    def introspect(log_in: LogIn, form: Mapping[str, str]) -> Mapping[str, Any]:
+        token = _named_token(form)
+        return authentication.introspect(log_in(), token, ports=state.of(request).ports)
 
-    return await _answered(request, introspect)
+    return await _answered(request, introspect, reads=True)
 
 
 @router.get(
@@ -137,8 +140,13 @@ async def get_metadata(request: Request) -> Response:
     return presenting.respond(known, headers=_PUBLIC)
 
 
-async def _answered(request: Request, work: Callable[[Proof, Mapping[str, str]], Mapping[str, Any]]) -> Response:
-    """Read the form and the client's proof, do the work in a thread, and refuse as RFC 6749 wants it."""
+async def _answered(
+    request: Request, work: Callable[[LogIn, Mapping[str, str]], Mapping[str, Any]], *, reads: bool = False
+) -> Response:
+    """Read the form and the client's proof, do the work in a thread, and refuse as RFC 6749 wants it.
+
+    The work logs the client in, and the call counts in its limit from then on.
+    """
     here = state.of(request)
     try:
         raw = await body.read(
@@ -148,7 +156,15 @@ async def _answered(request: Request, work: Callable[[Proof, Mapping[str, str]],
             seconds_max=here.settings.body_seconds_max,
         )
         form = _form(raw)
-        return presenting.respond(await here.run(work, _proof(request, form), form), headers=_NO_STORE)
+        proof = _proof(request, form)
+
+        def log_in() -> Client:
+            known = authentication.client(proof, ports=here.ports)
+            of = metering.limit_of(here.settings, reads=reads)
+            metering.enter(request.scope["state"], known.id, of, ports=here.ports)
+            return known
+
+        return presenting.respond(await here.run(work, log_in, form), headers=_NO_STORE)
     except Unavailable:
         raise  # a problem as elsewhere: it is not about the client
     except (Invalid, Unauthorised, TooLarge, UnsupportedMedia, Throttled) as error:
@@ -217,7 +233,7 @@ def _basic(header: str) -> tuple[str, str]:
 
 def _refused(error: MoharError) -> Response:
     """RFC 6749, section 5.2."""
-    code = error.code if error.code in ERRORS else "invalid_request"
+    code = error.code if error.code in ERRORS else "slow_down" if isinstance(error, Throttled) else "invalid_request"
     content: dict[str, Any] = {"error": code, "error_description": f"{error.message} {error.help}"}
     headers = dict(_NO_STORE)
     if isinstance(error, Unauthorised):

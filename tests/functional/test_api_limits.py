@@ -68,9 +68,9 @@ def test_every_answer_to_a_known_client_tells_its_limit(narrow: Stack) -> None:
     answers = [narrow.get("/limits"), narrow.get(NO_SUCH), narrow.post(b"{"), narrow.post(document(No="0"))]
     for answer in answers:
         assert all(name in answer.headers for name in FIELDS), answer.request.url
-    assert [told(answer) for answer in answers] == [(4, 120), (3, 120), (4, 60), (3, 60)]
+    assert [told(answer) for answer in answers] == [(4, 120), (3, 120), (3, 60), (2, 60)]  # one was the token
     assert answers[3].headers["ratelimit-policy"] == '"write";q=60;w=60;burst=5'
-    assert answers[3].headers["ratelimit"] == '"write";r=3;t=2'
+    assert answers[3].headers["ratelimit"] == '"write";r=2;t=3'
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,27 @@ def test_reading_and_writing_are_counted_apart(narrow: Stack) -> None:
         answer = narrow.get(NO_SUCH)
     assert answer.status_code == 429
     assert narrow.post(document()).status_code == 201
+
+
+@pytest.mark.parametrize(("path", "limit"), [("token", 60), ("revoke", 60), ("introspect", 120)])
+def test_a_client_s_logins_count_in_its_limit(narrow: Stack, path: str, limit: int) -> None:
+    """Each with the right secret is a request of the client's, and one too many is told as OAuth tells it."""
+
+    def ask(secret: str) -> httpx.Response:
+        form = {"grant_type": "client_credentials", "gstin": SELLER, "token": "t"}
+        return narrow.send("POST", f"/oauth/{path}", data=form, auth=(narrow.clients["erp"][0], secret))
+
+    right = narrow.clients["erp"][1]
+    assert ask("wrong").status_code == 401  # which costs nothing here
+    assert [told(ask(right)) for _ in range(2)] == [(4, limit), (3, limit)]
+    for _ in range(3):
+        ask(right)
+    answer = ask(right)
+    problem = answer.json()
+    assert (answer.status_code, problem["error"], problem["scope"]) == (429, "slow_down", "client")
+    assert problem["retryAfter"] == int(answer.headers["retry-after"]) == 1
+    narrow.clock.step(seconds=1)
+    assert ask(right).status_code == 200
 
 
 def test_what_was_turned_away_costs_nothing(narrow: Stack) -> None:
