@@ -26,8 +26,8 @@ PLANNED_PATIENCE_SECONDS: Final = 600.0
 mean to look up again, for ever where a limit is slower than that. Its lease is renewed meanwhile."""
 PROMISE_AGAIN_SECONDS: Final = 20.0
 """A promise is renewed so often while it is waited for: it ends after a minute."""
-NAP_SECONDS_MAX: Final = 10.0
-"""Between two looks at the limit, and at the lease: another promise may have been given up meanwhile."""
+NAP_SECONDS_MAX: Final = 1.0
+"""Between two looks at the limit, and at the lease: it may have been changed, or another promise given up meanwhile."""
 NAP_SECONDS_MIN: Final = 0.02
 """Those who wait for one permit ask for it no more often than that."""
 ACCOUNT_PAUSE_SECONDS: Final = 1
@@ -58,12 +58,16 @@ def buckets(route: Route, gstin: str, *classes: str) -> dict[str, Limit]:
 
 
 class Permits:
-    """The permits of one conversation: promised before it begins, and taken at the wire, call by call."""
+    """The permits of one conversation: promised before it begins, and taken at the wire, call by call.
 
-    def __init__(self, limiter: Limiter, clock: Clock, route: Route, caller: Caller) -> None:
+    Whoever waits for one goes by what `latest` says of the route's limits meanwhile.
+    """
+
+    def __init__(self, limiter: Limiter, clock: Clock, latest: Callable[[], Route], caller: Caller) -> None:
         self._limiter = limiter
         self._clock = clock
-        self._route = route
+        self._latest = latest
+        self._route = latest()
         self._caller = caller
         self._planned: list[str] = []
         self.errors_told = 0
@@ -191,6 +195,7 @@ class Permits:
 
     def _nap(self, wait: float) -> None:
         self._clock.sleep(min(max(wait, NAP_SECONDS_MIN), NAP_SECONDS_MAX))
+        self._route = self._latest()
 
     def _buckets(self, *classes: str) -> Mapping[str, Limit]:
         return buckets(self._route, self._caller.gstin, *classes)

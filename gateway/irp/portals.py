@@ -80,7 +80,7 @@ class IrpPortals:
     def permits(self, route: Route, gstin: str, *, direct: bool = True, promise: str | None = None) -> Permits:
         """The permits of a seller on a route, none taken. `promise` names what may have been promised one."""
         caller = Caller(account=route.gsp_account, gstin=gstin, direct=direct, promise=promise)
-        return Permits(self._limiter, self._clock, route, caller)
+        return Permits(self._limiter, self._clock, lambda: self._routebook.route(route.name), caller)
 
     def signing_keys(self, route: Route) -> SigningKeys:
         """The keys by which a route's portal signs; keys that are added later are found when they are needed."""

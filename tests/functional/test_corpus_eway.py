@@ -116,7 +116,7 @@ class Adapter:
         assert account is not None
         portals = cast("IrpPortals", ports.portals)
         caller = Caller(account=ROUTE.gsp_account, gstin=self.gstin, direct=False)
-        permits = Permits(MemoryLimiter(self.stack.clock), self.stack.clock, ROUTE, caller)
+        permits = Permits(MemoryLimiter(self.stack.clock), self.stack.clock, lambda: ROUTE, caller)
         exchange = portals.exchange(ROUTE, account, permits)
         return PROTOCOLS[kind].call(_talk(payload, subject=subject, exchange=exchange))
 

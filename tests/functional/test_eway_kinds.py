@@ -121,7 +121,7 @@ class Road:
         portals = cast("IrpPortals", self.stack.ports.portals)
         caller = Caller(account=ROUTE.gsp_account, gstin=SELLER, direct=False)
         clock = self.stack.clock
-        permits = Permits(MemoryLimiter(clock), clock, replace(ROUTE, limits={}), caller)
+        permits = Permits(MemoryLimiter(clock), clock, lambda: replace(ROUTE, limits={}), caller)
         return Talk(
             operation=operation(kind=Kind.EWB_STANDALONE, status=Status.SUBMITTING),
             payload=canonical.written(part_a(docDate=TODAY)),

@@ -80,7 +80,7 @@ class Portal:
     def permits(self) -> Permits:
         """Permits without a limit."""
         caller = Caller(account="gsp", gstin=self.account.gstin, direct=True)
-        return Permits(MemoryLimiter(self.clock), self.clock, support.route(limits={}), caller)
+        return Permits(MemoryLimiter(self.clock), self.clock, lambda: support.route(limits={}), caller)
 
     def logins(self) -> int:
         """How often the portal was asked to log somebody in."""
@@ -205,7 +205,7 @@ def test_a_login_that_got_no_permit_pauses_nothing(tmp_path: Path, keys: Sandbox
     portal = Portal(tmp_path, keys, clock)
     portal.route = support.route(base_url="http://portal", relogin_seconds_min=60)
     caller = Caller(account="gsp", gstin=portal.account.gstin, direct=True)
-    away = Permits(cast("Limiter", AwayLimiter()), clock, portal.route, caller)
+    away = Permits(cast("Limiter", AwayLimiter()), clock, lambda: portal.route, caller)
     told = portal.worker().current(portal.route, portal.account, permits=away, keep_lease=lambda: None)
     assert isinstance(told, Outcome)
     assert told.retry_after_seconds == LIMITER_AWAY_SECONDS

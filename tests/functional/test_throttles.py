@@ -87,7 +87,7 @@ class Asked:
 
     def permits(self) -> permits.Permits:
         """Those of one conversation."""
-        return permits.Permits(self.limiter, self.clock, self.route, self.caller())
+        return permits.Permits(self.limiter, self.clock, lambda: self.route, self.caller())
 
     def log_in(self, said: Said | None = None) -> object:
         """What comes of a login that is answered so; by default as it ought to be."""
