@@ -103,10 +103,12 @@ def add_route(
     header: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE that a GSP wants on every call; repeat for more. Sealed.")
     ] = None,
-    gstin_per_minute: Annotated[int, typer.Option(min=1, help="Calls a minute for one GSTIN.")] = (
-        GSTIN_CALLS_PER_MINUTE
-    ),
-    account_per_minute: Annotated[int, typer.Option(min=1, help="Calls a minute for all.")] = ACCOUNT_CALLS_PER_MINUTE,
+    gstin_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Calls a minute for one GSTIN; unless said the account's, or 60.")
+    ] = None,
+    account_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Calls a minute for all; unless said the account's, or 600.")
+    ] = None,
     pace: Annotated[Pace, typer.Option(help="How soon it is tried again.")] = DEFAULT_PACE,
     login_key: Annotated[Path | None, typer.Option(help="The portal's public key for logins.", exists=True)] = None,
     signing_key: Annotated[
@@ -132,7 +134,7 @@ def add_route(
             client_secret=_secret(client_secret_file),
             enforce_check_digit=not no_check_digit,
             pace=pace.value,
-            limits={"gstin": _limit(gstin_per_minute), "account": _limit(account_per_minute)},
+            limits=_limits(gsp_account, ports, gstin=gstin_per_minute, account=account_per_minute),
             relogin_seconds_min=RELOGIN_SECONDS_MIN,
             ewb_base_url=ewb_base_url.rstrip("/"),
             portal=portal,
@@ -161,7 +163,7 @@ def set_limit(
     seconds: Annotated[int, typer.Option(min=1, help="… in so many seconds.")] = MINUTE_SECONDS,
     burst: Annotated[int | None, typer.Option(min=1, help="How many at once; a tenth of them, unless said.")] = None,
 ) -> None:
-    """Change a limit of a route, while everything runs: within a second all processes go by it."""
+    """Change a limit of a route's GSP account, while everything runs: within a second all processes go by it."""
     limit = Limit(calls=calls, seconds=seconds, burst=burst or max(1, calls // BURST_SHARE))
     with opened() as wiring:
         route = wiring.ports.routebook.route(name)
@@ -263,6 +265,13 @@ def _secret(file: Path | None) -> str:
     if file is not None:
         return file.read_text(encoding="utf-8").strip()
     return str(typer.prompt("Client secret", hide_input=True))
+
+
+def _limits(gsp_account: str, ports: Ports, **said: int | None) -> dict[str, Limit]:
+    """The limits that were said, else those of the account, else cautious ones."""
+    cautious = {"gstin": _limit(GSTIN_CALLS_PER_MINUTE), "account": _limit(ACCOUNT_CALLS_PER_MINUTE)}
+    known = next((route.limits for route in ports.routebook.routes() if route.gsp_account == gsp_account), cautious)
+    return {**known, **{kind: _limit(calls) for kind, calls in said.items() if calls is not None}}
 
 
 def _limit(calls_per_minute: int) -> Limit:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.domain.audit import Action, Record
@@ -21,6 +23,8 @@ from gateway.services.ports import Ports
 from gateway.services.principal import ALL_SCOPES, Scope
 
 OPERATOR: Final = "operator"
+_GSP_ACCOUNT: Final = re.compile(r"[^{}\x00-\x1f]{1,80}")
+"""As wide as its column. It stands between braces in its keys in Redis, as their hash tag: so it is not empty."""
 _HELD_FOR_CREDENTIALS: Final = (HoldCause.CREDENTIALS, HoldCause.ACCOUNT)
 
 
@@ -36,10 +40,22 @@ def ensure_organisation(name: str, *, ports: Ports) -> str:
 
 
 def put_route(route: Route, *, ports: Ports) -> None:
-    """Add or change a route; what was held for want of it is tried again."""
-    facts = {"base_url": route.base_url, "gsp_account": route.gsp_account}
-    record = audit_record(Action.ROUTE_CHANGED, route.name, ports, environment=route.environment, facts=facts)
-    ports.routebook.put_route(route, record=record)
+    """Add or change a route; what was held for want of it is tried again. Raises Invalid.
+
+    Its limits become those of all routes of its GSP account, which share its buckets.
+    """
+    if _GSP_ACCOUNT.fullmatch(route.gsp_account) is None:
+        raise Invalid(
+            "gsp-account-malformed",
+            f"{route.gsp_account!r} cannot name a GSP account.",
+            help="Give it 1 to 80 characters without braces.",
+        )
+    others = [each for each in ports.routebook.routes() if each.name != route.name]
+    sisters = [each for each in others if each.gsp_account == route.gsp_account and each.limits != route.limits]
+    for changed in (route, *(replace(each, limits=route.limits) for each in sisters)):
+        facts = {"base_url": changed.base_url, "gsp_account": changed.gsp_account}
+        record = audit_record(Action.ROUTE_CHANGED, changed.name, ports, environment=changed.environment, facts=facts)
+        ports.routebook.put_route(changed, record=record)
     _wake(route.environment, None, (HoldCause.ACCOUNT,), ports)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,7 +14,9 @@ from typer.testing import CliRunner, Result
 from gateway import cli
 from gateway.cli import limits, routes
 from gateway.domain.token_bucket import Limit
+from gateway.errors import Invalid
 from gateway.limits.health import FAILURES_MIN, TRY_SECONDS
+from gateway.services import access
 from gateway.wiring import Wiring
 from tests.support_api import (
     LIVE_ROUTE,
@@ -115,3 +119,44 @@ def test_a_burst_is_a_tenth_unless_said(mohar: Mohar, stack: Stack) -> None:
     mohar("route", "limit", ROUTE.name, "account", "500")
     stack.clock.step(seconds=2)
     assert stack.ports.routebook.route(ROUTE.name).limits["account"] == Limit(500, 60, 50)
+
+
+def test_a_limit_is_that_of_the_account(mohar: Mohar, stack: Stack) -> None:
+    """All routes of a GSP account share its buckets: one law for each, whichever route is named, each on record."""
+    mohar("route", "limit", ROUTE.name, "account", "500")
+    mohar("route", "limit", LIVE_ROUTE.name, "gstin", "30")
+    stack.clock.step(seconds=2)
+    for name in (ROUTE.name, LIVE_ROUTE.name):
+        assert stack.ports.routebook.route(name).limits == {"account": Limit(500, 60, 50), "gstin": Limit(30, 60, 3)}
+    elsewhere = replace(LIVE_ROUTE, name="elsewhere", gsp_account="gsp-2", limits={})
+    access.put_route(elsewhere, ports=stack.ports)
+    assert stack.ports.routebook.route(ROUTE.name).limits != {}
+
+
+def add_route(mohar: Mohar, tmp_path: Path, *words: str, gsp_account: str) -> Result:
+    """`mohar route add` for a new route of the test environment."""
+    (tmp_path / "secret").write_text("s")
+    route = ("--environment", "test", "--base-url", "https://portal.example", "--client-id", "C")
+    secret = ("--client-secret-file", str(tmp_path / "secret"))
+    return mohar("route", "add", "new", *route, *secret, "--gsp-account", gsp_account, *words)
+
+
+def test_a_new_route_has_the_limits_of_its_account(mohar: Mohar, stack: Stack, tmp_path: Path) -> None:
+    """Unless they are said, and then they are those of the account; an account of its own begins with cautious ones."""
+    mohar("route", "limit", ROUTE.name, "login", "2")
+    assert add_route(mohar, tmp_path, gsp_account=ROUTE.gsp_account).exit_code == 0
+    routebook = stack.ports.routebook
+    assert routebook.route("new").limits == {**ROUTE.limits, "login": Limit(2, 60, 1)}
+    add_route(mohar, tmp_path, "--gstin-per-minute", "90", gsp_account=ROUTE.gsp_account)
+    assert routebook.route(ROUTE.name).limits["gstin"] == routebook.route("new").limits["gstin"] == Limit(90, 60, 9)
+    add_route(mohar, tmp_path, gsp_account="gsp-2")
+    assert routebook.route("new").limits == {"gstin": Limit(60, 60, 6), "account": Limit(600, 60, 60)}
+
+
+@pytest.mark.parametrize("gsp_account", ["", "a}b", "{a", "a" * 81, "a\n"])
+def test_an_account_is_named_so_that_its_keys_share_a_slot(stack: Stack, gsp_account: str) -> None:
+    """Neither empty nor with braces, which would end the hash tag of its keys, nor longer than its column."""
+    with pytest.raises(Invalid) as refused:
+        access.put_route(replace(ROUTE, gsp_account=gsp_account), ports=stack.ports)
+    assert refused.value.code == "gsp-account-malformed"
+    assert {route.name for route in stack.ports.routebook.routes()} == {ROUTE.name, LIVE_ROUTE.name}
