@@ -117,6 +117,8 @@ class Permits:
             self._no_room = self._buckets(call)
         except LimiterAwayError:
             wait, self.limiter_away = float(LIMITER_AWAY_SECONDS), True
+        if self._waits_when_planned(call):
+            wait = 1.0
         self.dismiss()
         away = "The gateway cannot tell whether a call is allowed."
         return Outcome(
@@ -161,6 +163,10 @@ class Permits:
                 )
         except LimiterAwayError:  # then nobody gets a permit anyway
             return
+
+    def _waits_when_planned(self, call: str) -> bool:
+        """Whether planning anew tells how long this call waits: then its lane waits, which a raised limit frees."""
+        return bool(self._planned) and self._buckets(call).keys() <= self._buckets(self._planned[0]).keys()
 
     def _take(self, call: str, patience_seconds: float, *, keep_lease: Callable[[], None]) -> float:
         """0 once there was a permit within the patience, else the seconds until it makes sense to ask again.

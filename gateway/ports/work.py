@@ -199,6 +199,9 @@ class Upkeep(Protocol):
     ) -> int:
         """Make held operations due, and free their lanes, because the cause may be gone; how many."""
 
+    def free_lanes(self, *, changed_since: datetime, at: datetime) -> int:
+        """Free the lanes that wait for permits if a route, and perhaps its limits, was changed since; how many."""
+
     def wake_relogged(self, *, at: datetime) -> int:
         """Make due what was refused for a login that was changed while it was being refused; how many."""
 

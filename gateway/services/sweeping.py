@@ -27,6 +27,9 @@ INVARIANTS_EVERY: Final = 300
 """Sweeps between two looks at whether what always holds still does."""
 INVARIANTS_NEWEST: Final = 1000
 """Rows of each kind that these look at: about a second's work, well within the leader's lease."""
+FREED_FOR: Final = timedelta(seconds=5)
+"""For so long after a route was changed its lanes are asked again: a process may know the old limits for a second, and
+leave a lane waiting by them until an instant far away."""
 TAXPAYERS_KEPT: Final = timedelta(days=90)
 """What a portal told of a taxpayer may stand in for so long while it cannot be asked. Nobody asked for it since."""
 REAP_EVERY: Final = 60
@@ -58,6 +61,7 @@ def sweep(*, holder: str, count: int, ports: Ports) -> Swept:
         tell(at=at, ports=ports)
         ports.reconciliations.open_due(day_of(at), at=at, rows_max=ROWS_MAX)
         ports.deliveries.tidy(at=at, rows_max=ROWS_MAX)
+    ports.upkeep.free_lanes(changed_since=at - FREED_FOR, at=at)
     rung = ports.bell.mend(_due_lanes(ports, at))
     if count % TELL_EVERY == 0:
         ports.bills.tell_of_ends(at=at, rows_max=ROWS_MAX)

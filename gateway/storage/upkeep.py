@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, or_, select, update
 
 from gateway.domain import lifecycle
 from gateway.domain.audit import Action, Record
@@ -21,10 +21,14 @@ from gateway.ports import Ids
 from gateway.storage import audit, blobs, effects, events, queries, waiting
 from gateway.storage.database import Database
 from gateway.storage.rows import fetch_operation, settle_row
-from gateway.storage.tables import attempts, idempotency_keys, lanes, leaders, operations, portal_accounts
+from gateway.storage.tables import attempts, idempotency_keys, lanes, leaders, operations, portal_accounts, routes
 from gateway.storage.upsert import insert_missing
 
 _SWEEPER = "sweeper"
+_FREE = {"direct_blocked_until": None, "bulk_blocked_until": None}
+_BLOCKED = or_(lanes.c.direct_blocked_until > bindparam("at"), lanes.c.bulk_blocked_until > bindparam("at"))
+_SELLERS = lanes.c.lane.startswith("irp:")
+"""The lanes of taxpayers: those of receivers wait for other reasons than permits."""
 
 
 class SqlUpkeep:
@@ -100,11 +104,21 @@ class SqlUpkeep:
 
         def work(connection: Connection) -> int:
             woken = connection.execute(statement).scalars().all()
-            free = {"direct_blocked_until": None, "bulk_blocked_until": None}
-            connection.execute(update(lanes).where(lanes.c.lane.in_(set(woken))).values(free))
+            connection.execute(update(lanes).where(lanes.c.lane.in_(set(woken))).values(_FREE))
             return len(woken)
 
         return self._database.write(work)
+
+    def free_lanes(self, *, changed_since: datetime, at: datetime) -> int:
+        """See `ports.Upkeep`."""
+        with self._database.read() as connection:
+            changed = connection.execute(
+                select(routes.c.name).where(routes.c.created_at > changed_since).limit(1)
+            ).first()
+        if changed is None:
+            return 0
+        statement = update(lanes).where(_BLOCKED, _SELLERS).values(_FREE)
+        return self._database.write(lambda connection: connection.execute(statement, {"at": at}).rowcount)
 
     def wake_relogged(self, *, at: datetime) -> int:
         """See `ports.Upkeep`."""

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from gateway.domain.deliveries import EndpointLane
 from gateway.domain.operations import Environment, HoldCause, Lane, Status
 from gateway.domain.outcomes import Meaning
-from gateway.storage.tables import audit, identities, operations
+from gateway.storage.tables import audit, identities, lanes, operations
 from tests.contract.storage_kit import Storage, at_once
-from tests.support import GSTIN, LANE, OTHER_GSTIN, START, idempotency_key, new_operation
+from tests.support import GSTIN, LANE, OTHER_GSTIN, START, idempotency_key, new_operation, record, route
 
 ROWS_MAX = 100
 
@@ -175,6 +177,26 @@ def test_no_cause_wakes_nobody(storage: Storage) -> None:
     """An empty list of causes is no cause."""
     _held(storage, "A/1", HoldCause.QUOTA)
     assert storage.upkeep.wake_held(environment=Environment.TEST, gstin=None, causes=[], at=START) == 0
+
+
+def test_lanes_are_freed_when_a_route_was_changed(storage: Storage) -> None:
+    """Whoever waits for a permit asks again, of either class; a receiver's lane waits for something else."""
+    storage.accept(new_operation("A/1"))
+    lane, endpoint = Lane(Environment.TEST, GSTIN), EndpointLane("whk_1")
+    far = START + timedelta(minutes=30)
+
+    def until() -> dict[str, tuple[Any, Any]]:
+        return {row["lane"]: (row["direct_blocked_until"], row["bulk_blocked_until"]) for row in storage.rows(lanes)}
+
+    waiting = insert(lanes).values(lane=endpoint.row, bulk_blocked_until=far)
+    storage.database.write(lambda connection: connection.execute(waiting))
+    for direct in (True, False):
+        storage.work.block_lane(lane, direct=direct, until=far)
+    storage.routebook.put_route(route(), record=record("aud_1"))
+    assert storage.upkeep.free_lanes(changed_since=START, at=START) == 0
+    assert until()[str(lane)] == (far, far)
+    assert storage.upkeep.free_lanes(changed_since=START - timedelta(seconds=1), at=START) == 1
+    assert until() == {str(lane): (None, None), endpoint.row: (None, far)}
 
 
 # Leading and reaping --------------------------------------------------------------------------------------------------

@@ -160,3 +160,23 @@ def test_an_account_is_named_so_that_its_keys_share_a_slot(stack: Stack, gsp_acc
         access.put_route(replace(ROUTE, gsp_account=gsp_account), ports=stack.ports)
     assert refused.value.code == "gsp-account-malformed"
     assert {route.name for route in stack.ports.routebook.routes()} == {ROUTE.name, LIVE_ROUTE.name}
+
+
+def test_a_raised_limit_is_used_by_who_waits_for_the_old_one(mohar: Mohar, stack: Stack) -> None:
+    """Two an hour become a hundred a second: what was to wait for half an hour is done within two seconds.
+
+    Also what was to be sent when its login had taken the permit.
+    """
+    mohar("route", "limit", ROUTE.name, "gstin", "2", "--seconds", "3600")
+    stack.clock.step(hours=3)
+    queued = [stack.post(document(No=f"S/{number}"), headers={"Prefer": "respond-async"}).json() for number in range(4)]
+
+    def standing() -> list[str]:
+        return [stack.get(f"/operations/{each['id']}").json()["status"] for each in queued]
+
+    stack.later(minutes=1)
+    assert standing().count("queued") >= 2
+    mohar("route", "limit", ROUTE.name, "gstin", "6000")
+    for _ in range(2):
+        stack.later(seconds=1)
+    assert standing() == ["succeeded"] * 4

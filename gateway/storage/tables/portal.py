@@ -35,7 +35,7 @@ routes = Table(
     Column("ewb_base_url", String(300), nullable=False),  # of the e-way bill system; empty: below base_url
     Column("portal", String(20), nullable=False, server_default=""),  # as its sisters know it: NIC1, NIC2
     Column("headers_sealed", LargeBinary),  # what a GSP wants besides; null: nothing
-    Column("created_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),  # as it is now: a change makes it anew
 )
 
 portal_keys = Table(
