@@ -22,6 +22,7 @@ from gateway.errors import Invalid
 from gateway.ports import Received, Reception
 from gateway.services import enquiry, limits
 from gateway.services.admission import Asked
+from gateway.services.ports import Ports
 from gateway.services.principal import Principal
 
 Result = TypeVar("Result")
@@ -160,7 +161,7 @@ def answer(here: State, done: Operation, received: Received, request_id: str) ->
         return presenting.respond(result.content | warnings, status=status, headers={**headers, **result.headers})
     if done.status in _ENDS:
         return _ended(here, done, request_id, reception)
-    return _under_way(here, done, headers, warnings)
+    return under_way(done, ports=here.ports, headers=headers, more=warnings)
 
 
 _REPLAYS: Final[Mapping[Reception, Mapping[str, str]]] = {
@@ -207,6 +208,9 @@ def _way_on(done: Operation) -> str:
     return ways[done.status].replace("{irn}", done.irn or "")
 
 
-def _under_way(here: State, operation: Operation, headers: Mapping[str, str], warnings: Mapping[str, Any]) -> Response:
-    content = presenting.operation(operation, place=limits.place_of(operation, ports=here.ports)) | dict(warnings)
+def under_way(
+    operation: Operation, *, ports: Ports, headers: Mapping[str, str] = {}, more: Mapping[str, Any] = {}
+) -> Response:
+    """The answer of every call for what is not settled yet: where it stands, and where to follow it."""
+    content = presenting.operation(operation, place=limits.place_of(operation, ports=ports)) | dict(more)
     return presenting.respond(content, status=202, headers={**headers, "Location": f"/operations/{operation.id}"})

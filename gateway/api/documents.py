@@ -147,8 +147,7 @@ def _show(found: Found, ports: Ports) -> Response:
         return presenting.respond(presenting.document(held, bill=bill, **related))
     if found.operation is None:
         raise RuntimeError("found nothing and did not say so")
-    location = {"Location": f"/operations/{found.operation.id}"}
-    return presenting.respond(presenting.operation(found.operation), status=202, headers=location)
+    return asking.under_way(found.operation, ports=ports)
 
 
 async def _signed_qr(request: Request, principal: Principal, irn: str) -> str:

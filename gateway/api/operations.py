@@ -83,8 +83,7 @@ async def resume_operation(request: Request, principal: MayRead, id: str) -> Res
     """Take a parked operation up again, always by a look-up. The token needs what it takes to ask for such a one."""
     here = state.of(request)
     resumed = await here.run(interventions.resume, _known(id), principal, ports=here.ports)
-    location = {"Location": f"/operations/{resumed.id}"}
-    return presenting.respond(presenting.operation(resumed), status=202, headers=location)
+    return await here.run(partial(asking.under_way, resumed, ports=here.ports))
 
 
 @router.post(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain import error_budget
-from gateway.domain.operations import Operation, Status
+from gateway.domain.operations import CLAIMABLE, Operation
 from gateway.domain.token_bucket import PERMILLE, Limit
 from gateway.errors import Misconfigured
 from gateway.ports import Level, LimiterAwayError, NamedBucket, QueueLength, Seller, Spending, Use
@@ -141,11 +141,11 @@ def _of_account(account: str, named: Sequence[NamedBucket], seller: Seller, port
 
 
 def place_of(waiting: Operation, *, ports: Ports) -> Place | None:
-    """The place of a queued operation; None for one that does not queue, or that waits for another.
+    """The place of an operation that waits for a try; None for any other, and for one that waits for another operation.
 
     Unknown is when its turn should be while nobody can ask the limit.
     """
-    if waiting.status is not Status.QUEUED or waiting.due_at is None:
+    if waiting.status not in CLAIMABLE or waiting.due_at is None:
         return None
     now = ports.clock.now()
     ahead = ports.intake.queued_ahead(waiting, by=max(now, waiting.due_at))

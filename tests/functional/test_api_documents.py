@@ -194,6 +194,19 @@ def test_patience_over_is_no_failure(stack: Stack) -> None:
     assert stack.calls().count("generate") == 1
 
 
+def test_a_document_under_way_tells_its_turn(stack: Stack) -> None:
+    """Found by its IRN or by its details, it is told like any other answer for what queues."""
+    stack.idle = True
+    stack.post(document(), headers=ASYNC)
+    stack.clock.step(seconds=1)
+    told = stack.post(document(No="T/1"), headers=ASYNC).json()
+    details = f"doc_type=INV&doc_no=T/1&doc_date={told['document']['doc_date']}"
+    for found in (stack.get(f"/irn/{told['irn']}"), stack.get(f"/irn?{details}")):
+        assert found.status_code == 202
+        assert (found.json()["position"], found.json()["expected_at"]) == (1, told["expected_at"])
+        assert found.headers["location"] == f"/operations/{told['id']}"
+
+
 def test_a_waiting_caller_is_woken(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer comes when the work is settled, not when somebody happens to look."""
     monkeypatch.setattr(asking, "LOOK_SECONDS", 60)

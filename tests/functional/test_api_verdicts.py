@@ -51,10 +51,12 @@ def test_a_person_says_that_it_does_not_stand(stack: Stack) -> None:
 
 
 def test_a_parked_operation_is_resumed_by_a_look_up(stack: Stack) -> None:
-    """It goes on, and is not sent before it was looked up; what is not parked is not resumed."""
+    """It goes on, with its turn told, and is not sent before it was looked up; what is not parked is not resumed."""
     operation, _ = parked(stack)
     sent = stack.calls().count("generate")
-    assert stack.post({}, f"/operations/{operation}/resume").status_code == 202
+    resumed = stack.post({}, f"/operations/{operation}/resume")
+    assert resumed.status_code == 202
+    assert (resumed.json()["position"], "expected_at" in resumed.json()) == (0, True)
     stack.drain()
     assert stack.calls().count("generate") == sent
     done = stack.post(document(No="R/1")).json()["id"]
