@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.retries import QUARANTINE_LOOKS_AFTER, READ_BACK_WINDOW
 from gateway.domain.settlement import Event
 from gateway.errors import Clash, Invalid
+from gateway.ports import Caller, LimiterAwayError
 from gateway.services import enquiry
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal, Scope
@@ -41,8 +43,20 @@ def withdraw(id: str, principal: Principal, *, ports: Ports) -> Operation:
             help="Let it end; a registered document is cancelled with POST /irn/{irn}/cancel.",
             operation_id=id,
         ) from None
+    _dismiss_promise(done, ports)
     ports.bell.settled(done)
     return done
+
+
+def _dismiss_promise(done: Operation, ports: Ports) -> None:
+    """Give back the permit that a direct call was promised when it was let in, on whichever of its routes."""
+    seller = ports.directory.seller(environment=done.environment, gstin=done.gstin)
+    if not done.direct or seller is None:
+        return
+    for bucket in ports.enquiries.buckets(seller):
+        caller = Caller(account=bucket.account, gstin=done.gstin, direct=True, promise=done.id)
+        with contextlib.suppress(LimiterAwayError):  # the promise ends by itself
+            ports.limiter.dismiss({bucket.name: bucket.limit}, caller)
 
 
 def resume(id: str, principal: Principal, *, ports: Ports) -> Operation:

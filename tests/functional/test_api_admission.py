@@ -30,6 +30,11 @@ def spend(stack: Stack, *, seconds: float) -> None:
     stack.ports.limiter.drain(stack.ports.enquiries.allowance(seller), seconds=seconds, keep_permille=1000)
 
 
+def promises(stack: Stack) -> dict[str, int]:
+    """What is promised in each bucket of the seller."""
+    return {each["scope"]: each["promised"] for each in stack.get("/limits").json()["buckets"]}
+
+
 def take_down(stack: Stack) -> None:
     """Let the portal fail so often in a row that it counts as down."""
     for _ in range(FAILURES_MIN):
@@ -129,3 +134,21 @@ def test_those_who_were_let_in_before_are_counted(stack: Stack) -> None:
     spend(stack, seconds=0.5)
     answer = stack.post(document(No="W/60"), headers={"Prefer": "wait=1"})
     assert turned_away(answer, 429, "limit-reached", owner="gsp") == 2
+
+
+def test_a_withdrawn_call_gives_its_promise_back(stack: Stack) -> None:
+    """At once, in every bucket: whoever comes next need not wait a minute for what nobody will send."""
+    stack.idle = True
+    told = [stack.post(document(No=f"W/{number}"), headers={"Prefer": "wait=0"}).json() for number in range(3)]
+    assert promises(stack) == {"account": 3, "gstin": 3}
+    for left, each in zip((2, 1, 0), told, strict=True):
+        assert stack.post({}, f"/operations/{each['id']}/withdraw").status_code == 200
+        assert promises(stack) == {"account": left, "gstin": left}
+
+
+def test_a_call_is_withdrawn_while_the_limiter_is_away(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its promise ends by itself."""
+    stack.idle = True
+    told = stack.post(document(), headers={"Prefer": "wait=0"}).json()
+    monkeypatch.setattr(stack.ports.limiter, "dismiss", AwayLimiter().dismiss)
+    assert stack.post({}, f"/operations/{told['id']}/withdraw").json()["status"] == "withdrawn"
