@@ -42,7 +42,8 @@ def ensure_organisation(name: str, *, ports: Ports) -> str:
 def put_route(route: Route, *, ports: Ports) -> None:
     """Add or change a route; what was held for want of it is tried again. Raises Invalid.
 
-    Its limits become those of all routes of its GSP account, which share its buckets.
+    Its limits become those of all routes of its GSP account, which share its buckets. Who waits by the old ones asks
+    again.
     """
     if _GSP_ACCOUNT.fullmatch(route.gsp_account) is None:
         raise Invalid(
@@ -50,6 +51,7 @@ def put_route(route: Route, *, ports: Ports) -> None:
             f"{route.gsp_account!r} cannot name a GSP account.",
             help="Give it 1 to 80 characters without braces.",
         )
+    began = ports.clock.now()
     others = [each for each in ports.routebook.routes() if each.name != route.name]
     sisters = [each for each in others if each.gsp_account == route.gsp_account and each.limits != route.limits]
     for changed in (route, *(replace(each, limits=route.limits) for each in sisters)):
@@ -57,6 +59,7 @@ def put_route(route: Route, *, ports: Ports) -> None:
         record = audit_record(Action.ROUTE_CHANGED, changed.name, ports, environment=changed.environment, facts=facts)
         ports.routebook.put_route(changed, record=record)
     _wake(route.environment, None, (HoldCause.ACCOUNT,), ports)
+    ports.upkeep.free_lanes(changed_since=began, at=began)
 
 
 def add_portal_key(*, route: Route, purpose: str, kid: str, pem: str, ports: Ports) -> None:

@@ -28,7 +28,7 @@ INVARIANTS_EVERY: Final = 300
 INVARIANTS_NEWEST: Final = 1000
 """Rows of each kind that these look at: about a second's work, well within the leader's lease."""
 FREED_FOR: Final = timedelta(seconds=5)
-"""For so long after a route was changed its lanes are asked again: a process may know the old limits for a second, and
+"""For so long after a route was changed the lanes are freed again: a process may know the old limits for a second, and
 leave a lane waiting by them until an instant far away."""
 TAXPAYERS_KEPT: Final = timedelta(days=90)
 """What a portal told of a taxpayer may stand in for so long while it cannot be asked. Nobody asked for it since."""

@@ -113,7 +113,7 @@ class SqlUpkeep:
         """See `ports.Upkeep`."""
         with self._database.read() as connection:
             changed = connection.execute(
-                select(routes.c.name).where(routes.c.created_at > changed_since).limit(1)
+                select(routes.c.name).where(routes.c.created_at >= changed_since).limit(1)
             ).first()
         if changed is None:
             return 0

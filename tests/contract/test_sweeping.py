@@ -193,9 +193,9 @@ def test_lanes_are_freed_when_a_route_was_changed(storage: Storage) -> None:
     for direct in (True, False):
         storage.work.block_lane(lane, direct=direct, until=far)
     storage.routebook.put_route(route(), record=record("aud_1"))
-    assert storage.upkeep.free_lanes(changed_since=START, at=START) == 0
+    assert storage.upkeep.free_lanes(changed_since=START + timedelta(seconds=1), at=START) == 0
     assert until()[str(lane)] == (far, far)
-    assert storage.upkeep.free_lanes(changed_since=START - timedelta(seconds=1), at=START) == 1
+    assert storage.upkeep.free_lanes(changed_since=START, at=START) == 1
     assert until() == {str(lane): (None, None), endpoint.row: (None, far)}
 
 

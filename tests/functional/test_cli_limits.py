@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from gateway import cli
 from gateway.cli import limits, routes
+from gateway.domain.operations import Lane
 from gateway.domain.token_bucket import Limit
 from gateway.errors import Invalid
 from gateway.limits.health import FAILURES_MIN, TRY_SECONDS
@@ -162,7 +164,8 @@ def test_an_account_is_named_so_that_its_keys_share_a_slot(stack: Stack, gsp_acc
     assert {route.name for route in stack.ports.routebook.routes()} == {ROUTE.name, LIVE_ROUTE.name}
 
 
-def test_a_raised_limit_is_used_by_who_waits_for_the_old_one(mohar: Mohar, stack: Stack) -> None:
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_raised_limit_is_used_by_who_waits_for_the_old_one(mohar: Mohar, stack: Stack, *, stale: bool) -> None:
     """Two an hour become a hundred a second: what was to wait for half an hour is done within two seconds.
 
     Also what was to be sent when its login had taken the permit.
@@ -176,7 +179,22 @@ def test_a_raised_limit_is_used_by_who_waits_for_the_old_one(mohar: Mohar, stack
 
     stack.later(minutes=1)
     assert standing().count("queued") >= 2
+    lane = Lane(ROUTE.environment, SELLER)
+    far = stack.clock.now() + timedelta(minutes=30)
     mohar("route", "limit", ROUTE.name, "gstin", "6000")
+    if stale:  # a process that knew the old limit for a moment longer
+        stack.ports.work.block_lane(lane, direct=False, until=far)
     for _ in range(2):
         stack.later(seconds=1)
     assert standing() == ["succeeded"] * 4
+
+
+def test_who_waits_is_freed_though_no_sweeper_leads(mohar: Mohar, stack: Stack) -> None:
+    """A sweeper that comes later than it looks back for changed routes finds the lanes free."""
+    stack.idle = True
+    stack.post(document(), headers={"Prefer": "respond-async"})
+    lane = Lane(ROUTE.environment, SELLER)
+    stack.ports.work.block_lane(lane, direct=False, until=stack.clock.now() + timedelta(minutes=30))
+    mohar("route", "limit", ROUTE.name, "gstin", "6000")
+    stack.clock.step(minutes=1)
+    assert stack.ports.upkeep.due_lanes(at=stack.clock.now()) == [(lane, False)]
