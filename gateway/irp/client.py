@@ -36,6 +36,11 @@ class PortalConversation:
         self._keys = keys
         self._clock = clock
 
+    @property
+    def errors_told(self) -> int:
+        """See `ports.Conversation`."""
+        return self._exchange.errors_told
+
     def call(self, attempt: Attempt, *, keep_lease: Callable[[], None]) -> Outcome:
         """See `ports.Conversation`. Nothing is sent past its legal deadline, whatever it waited for.
 
@@ -49,7 +54,7 @@ class PortalConversation:
             return untimely
         talk = self._talk(attempt, keep_lease)
         told = PROTOCOLS[attempt.operation.kind].call(talk)
-        return replace(told, errors_told=self._exchange.errors_told, taxpayers=talk.learnt)
+        return replace(told, taxpayers=talk.learnt)
 
     def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> PutOff | None:
         """See `ports.Conversation`. What has a window waits here for clocks that agree; one in doubt is looked up."""
@@ -66,7 +71,7 @@ class PortalConversation:
         found = PROTOCOLS[attempt.operation.kind].look_up(self._talk(attempt, keep_lease))
         if found.meaning is not Meaning.ABSENT or not attempt.operation.may_send:
             self._exchange.dismiss_permits()  # it is not sent now
-        return replace(found, errors_told=self._exchange.errors_told)
+        return found
 
     def _untimely(self, operation: Operation, keep_lease: Callable[[], None]) -> Outcome | None:
         if operation.deadline_at is None:

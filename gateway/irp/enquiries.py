@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -99,7 +100,9 @@ class IrpEnquiries:
         if account is None:
             raise _no_account()
         began = self._clock.monotonic()
-        refused = self._portals.try_login(route, account)
+        taken = self._portals.permits(route, seller.gstin)
+        with self._counting(seller, taken):
+            refused = self._portals.try_login(route, account, taken)
         milliseconds = round((self._clock.monotonic() - began) * 1000)
         if refused is None:
             return LoginTrial(accepted=True, code=None, message=None, milliseconds=milliseconds)
@@ -139,13 +142,20 @@ class IrpEnquiries:
         key: str = "",
         params: Mapping[str, str] | None = None,
     ) -> Told | envelope.Failure:
-        answer = exchange.ask(endpoint, key=key, params=params, keep_lease=_no_lease)
-        if exchange.errors_told:
-            at = self._clock.now()
-            self._budget.note(seller, caused_by=READING, errors=exchange.errors_told, at=at)
+        with self._counting(seller, exchange):
+            answer = exchange.ask(endpoint, key=key, params=params, keep_lease=_no_lease)
         if isinstance(answer, Outcome):
             raise self._not_asked(answer, exchange)
         return answer
+
+    @contextlib.contextmanager
+    def _counting(self, seller: Seller, asked: Exchange | permits.Permits) -> Iterator[None]:
+        """Note the errors that are answered meanwhile, however it ends."""
+        try:
+            yield
+        finally:
+            if asked.errors_told:
+                self._budget.note(seller, caused_by=READING, errors=asked.errors_told, at=self._clock.now())
 
     def _not_asked(self, outcome: Outcome, exchange: Exchange) -> MoharError:
         seconds = outcome.retry_after_seconds or _RETRY_SECONDS

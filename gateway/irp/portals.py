@@ -72,9 +72,9 @@ class IrpPortals:
         """The authenticated calls of an account."""
         return Exchange(route=route, account=account, sessions=self._sessions, wire=self._wire, permits=permits)
 
-    def try_login(self, route: Route, account: PortalAccount) -> Outcome | None:
+    def try_login(self, route: Route, account: PortalAccount, permits: Permits) -> Outcome | None:
         """Log an account in, whatever is known of it; None when the portal took it."""
-        result = self._sessions.probe(route, account, permits=self.permits(route, account.gstin))
+        result = self._sessions.probe(route, account, permits=permits)
         return result if isinstance(result, Outcome) else None
 
     def permits(self, route: Route, gstin: str, *, direct: bool = True, promise: str | None = None) -> Permits:
@@ -104,6 +104,8 @@ class IrpPortals:
 
 class Silence:
     """A conversation that does not take place: nothing is sent, and the operation is held."""
+
+    errors_told = 0
 
     def __init__(self, cause: HoldCause, code: str, message: str) -> None:
         self._outcome = Outcome(meaning=Meaning.HELD, hold_cause=cause, code=code, message=message)

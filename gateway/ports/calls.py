@@ -34,6 +34,10 @@ class Conversation(Protocol):
     `keep_lease` is called before every wire call after the first, and raises when the lease is gone.
     """
 
+    @property
+    def errors_told(self) -> int:
+        """Answers so far that were errors, those to logins included."""
+
     def put_off(self, operation: Operation, *, keep_lease: Callable[[], None]) -> PutOff | None:
         """Whether the attempt had better not begin yet; None: it may. Then the conversation is over."""
 

@@ -12,7 +12,7 @@ from gateway.domain.identifiers import API_KEY_PREFIX
 from gateway.domain.operations import Environment
 from gateway.errors import Absent, Invalid
 from gateway.ports import ApiKey, Client, Grant, LoginTrial, PublicKey, Seller, token_key_context
-from gateway.services import access
+from gateway.services import access, shield
 from gateway.services.authentication import TOKEN_SECONDS
 from gateway.services.ports import Ports
 from gateway.services.principal import Principal, Scope
@@ -223,8 +223,12 @@ def replace_credentials(manager: Manager, gstin: str, *, user_name: str, passwor
 
 
 def try_credentials(manager: Manager, gstin: str, *, ports: Ports) -> LoginTrial:
-    """What the portal says to the login of a taxpayer as it is stored. Raises Absent, or Misconfigured for none."""
+    """What the portal says to the login of a taxpayer as it is stored. Raises Absent, or Misconfigured for none.
+
+    Raises Throttled while questions about it are stopped: a login that is refused is an error as well.
+    """
     known = seller(manager, gstin, ports=ports)
+    shield.refuse_stopped(known, caused_by=shield.READING, ports=ports)
     trial = ports.enquiries.try_login(known)
     facts = {"accepted": trial.accepted, "code": trial.code, "milliseconds": trial.milliseconds}
     record = access.audit_record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -138,14 +138,16 @@ def _run(claim: Claim, *, ports: Ports, policy: DrainPolicy, gate: Gate) -> bool
 def _outcome(attempt: Attempt, conversation: Conversation, *, keep_lease: Callable[[], None]) -> Outcome:
     """What came of it. Whatever goes wrong on our side after the attempt began is an outcome too, never silence."""
     try:
-        return _ask(attempt, conversation, keep_lease=keep_lease)
+        outcome = _ask(attempt, conversation, keep_lease=keep_lease)
     except LeaseLostError:
         raise
     except Misconfigured as error:
-        return _unconfigured(error)
+        outcome = _unconfigured(error)
     except Exception as error:
         log.exception("attempt failed", extra={"operation": attempt.operation.id, "attempt": attempt.id})
-        return Outcome(meaning=Meaning.UNKNOWN, message=f"The gateway failed over the answer: {type(error).__name__}.")
+        message = f"The gateway failed over the answer: {type(error).__name__}."
+        outcome = Outcome(meaning=Meaning.UNKNOWN, message=message)
+    return replace(outcome, errors_told=conversation.errors_told)
 
 
 def _record(attempt: Attempt, settlement: Settlement, outcome: Outcome, *, at: datetime, ports: Ports) -> Operation:
@@ -187,6 +189,8 @@ def _converse(operation: Operation, way: Way, *, ports: Ports) -> Conversation |
 
 class _Unconfigured:
     """A conversation that a broken set-up keeps from taking place."""
+
+    errors_told = 0
 
     def __init__(self, error: Misconfigured) -> None:
         self._outcome = _unconfigured(error)

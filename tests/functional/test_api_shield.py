@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from gateway.domain.error_budget import ERRORS_MAX, Scope
-from gateway.services import access
+from gateway.domain.operations import Environment
+from gateway.errors import Throttled
+from gateway.services import access, administration
+from gateway.services.administration import Manager
 from gateway.services.shield import READING
 from tests.support_api import PASSWORD, SELLER, USER, Stack, document, refused
 
@@ -20,6 +26,14 @@ def err(stack: Stack, *, caused_by: str, errors: int = NEARLY_ALL, days_ago: int
     seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
     stack.ports.budget.note(seller, caused_by=caused_by, errors=errors, at=stack.clock.now() - timedelta(days=days_ago))
     stack.clock.step(seconds=2)
+
+
+def told(stack: Stack) -> list[Mapping[str, int]]:
+    """The errors of the taxpayer by who caused them, for each day that has any."""
+    at = stack.clock.now()
+    return list(
+        stack.ports.budget.spent(environment=Environment.TEST, scope=Scope.GSTIN, name=SELLER, at=at).days.values()
+    )
 
 
 def test_whoever_errs_is_stopped(stack: Stack) -> None:
@@ -102,14 +116,24 @@ def test_readers_whose_questions_are_errors_are_stopped_too(stack: Stack) -> Non
     assert stack.post(document(No="OTHER/1")).status_code == 201
 
 
+def test_a_login_that_is_tried_out_counts_and_can_be_stopped(stack: Stack) -> None:
+    """It may be refused, which the portal counts like any error; it is not sent while questions are stopped."""
+    stack.strike("unknown_code", operations=["login"], after=False)
+    assert not administration.try_credentials(Manager(), SELLER, ports=stack.ports).accepted
+    stack.clock.step(seconds=2)
+    assert told(stack) == [{READING: 1}]
+    err(stack, caused_by=READING)
+    stack.clock.step(minutes=2)
+    calls = stack.calls()
+    with pytest.raises(Throttled) as stopped:
+        administration.try_credentials(Manager(), SELLER, ports=stack.ports)
+    assert (stopped.value.code, stack.calls()) == ("error-budget-spent", calls)
+
+
 def test_a_refused_document_and_an_absent_one_are_errors(stack: Stack) -> None:
     """What the portal answers with an error is counted, whether it was sent or asked for: a bill's absence too."""
     stack.get(f"/irn/{'0' * 64}")
     irn = stack.post(document()).json()["irn"]
     refused(stack.get(f"/irn/{irn}/ewb"), 404, "ewb-unknown")
     stack.clock.step(seconds=2)
-    seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
-    spent = stack.ports.budget.spent(
-        environment=seller.environment, scope=Scope.GSTIN, name=SELLER, at=stack.clock.now()
-    )
-    assert list(spent.days.values()) == [{READING: 2}]
+    assert told(stack) == [{READING: 2}]

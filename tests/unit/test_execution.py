@@ -27,7 +27,9 @@ POLICY = DrainPolicy(
 
 
 class Conversation:
-    """A conversation that does one thing, whatever is asked of it."""
+    """A conversation that does one thing, whatever is asked of it, after an answer that was an error."""
+
+    errors_told = 1
 
     def __init__(self, act: Callable[[], Outcome]) -> None:
         self._act = act
@@ -108,6 +110,22 @@ def test_a_surprise_after_the_attempt_began_is_an_unknown_outcome() -> None:
     [(status, outcome)] = world.recorded
     assert (status, outcome.meaning) == (Status.INDETERMINATE, Meaning.UNKNOWN)
     assert "OverflowError" in (outcome.message or "")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: Outcome(meaning=Meaning.TOO_LATE),
+        _raising(OverflowError("year 0")),
+        _raising(Misconfigured("login-key-missing", "There is no login key.", help="Add it.")),
+    ],
+    ids=["too late for its send", "surprise", "set-up"],
+)
+def test_errors_are_counted_however_an_attempt_ends(act: Callable[[], Outcome]) -> None:
+    """The portal counts what it answered before the end, to a look-up or a login, and so do we."""
+    world = World(act)
+    world.run()
+    assert [outcome.errors_told for _, outcome in world.recorded] == [Conversation.errors_told]
 
 
 @pytest.mark.parametrize("where", ["converse", "call"])
