@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.cli.local import missing_file
 from gateway.domain.operations import Environment, Status
-from gateway.errors import MoharError
+from gateway.errors import MoharError, Throttled
 from gateway.jobs import presence
 from gateway.ports import Route, SellerLogin, Unsettled
 from gateway.services.sweeping import LEADER_LEASE, ROLE
@@ -265,6 +265,8 @@ def _heartbeat(wiring: Wiring, route: Route) -> Check:
     began = time.monotonic()
     try:
         said = wiring.ports.enquiries.heartbeat(route)
+    except Throttled as error:
+        return _warning(name, error.message, error.help)
     except MoharError as error:
         return _wrong(name, error.message, f"Check {route.base_url}, and the way to it from this machine.")
     return _ok(name, f"answers in {(time.monotonic() - began) * 1000:,.0f} ms: {said}")

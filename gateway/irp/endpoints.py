@@ -17,6 +17,8 @@ LOOK_UP: Final = "look_up"
 SEND: Final = "send"
 """The classes of calls. A route may have a limit for each, per taxpayer; the logins of both systems are one class."""
 CLASSES: Final = (LOGIN, LOOK_UP, SEND)
+SIGN_OF_LIFE: Final = "sign_of_life"
+"""Calls to learn whether a portal answers, or what time it is. They have no limit of their own."""
 
 
 @dataclass(frozen=True, slots=True)

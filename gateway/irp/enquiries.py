@@ -110,6 +110,15 @@ class IrpEnquiries:
 
     def heartbeat(self, route: Route) -> str:
         """See `ports.Enquiries`."""
+        if not self._portals.permits(route, gstin="").soon(endpoints.SIGN_OF_LIFE):
+            raise Throttled(
+                "limit-reached",
+                "The shared limit has no room for a sign of life just now.",
+                help=_AGAIN,
+                retry_after=_RETRY_SECONDS,
+                limit_owner="gsp",
+                scope="account",
+            )
         url = endpoints.url(route, endpoints.HEARTBEAT)
         try:
             reply = self._wire.send("GET", url, headers=endpoints.headers(route), params={}, body=None)

@@ -43,9 +43,9 @@ class Exchange:
         return self._wire.clocks.skew_seconds(endpoints.url(self.route, endpoints.TELLS_TIME[system]))
 
     def ask_time(self, system: str) -> bool:
-        """Read the clock of a system's host anew. Takes no session and no permit; False: that was done a moment ago."""
+        """Read the clock of a system's host anew, without a session. False: there is no permit, or it was just read."""
         url = endpoints.url(self.route, endpoints.TELLS_TIME[system])
-        if not self._wire.clocks.may_ask(url):
+        if not self._wire.clocks.may_ask(url) or not self._permits.soon(endpoints.SIGN_OF_LIFE):
             return False
         headers = DIALECTS[system].headers(self.route, self._account, None) | {"Cache-Control": "no-cache"}
         with contextlib.suppress(UnreachedError, LostError):  # then what was known before still stands

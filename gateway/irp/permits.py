@@ -45,10 +45,11 @@ _ACCOUNT: Final = ":account"
 def names(route: Route, gstin: str, *classes: str) -> dict[str, str]:
     """The names of a seller's buckets on a route by what each limits: the account, the seller, these classes of calls.
 
-    Those alone that the route has a limit for. One tag: a Redis Cluster keeps them together.
+    Those alone that the route has a limit for; the account's alone for a call that is for no seller, whose GSTIN is
+    empty. One tag: a Redis Cluster keeps them together.
     """
     tag = f"{{{route.gsp_account}}}"
-    own = {kind: f"{tag}:{kind}:{gstin}" for kind in ("gstin", *classes)}
+    own = {kind: f"{tag}:{kind}:{gstin}" for kind in ("gstin", *classes)} if gstin else {}
     return {kind: name for kind, name in {"account": f"{tag}{_ACCOUNT}", **own}.items() if kind in route.limits}
 
 
@@ -126,6 +127,13 @@ class Permits:
             message=away if self.limiter_away else "The shared limit has no room just now.",
             retry_after_seconds=max(1, round(wait)),
         )
+
+    def soon(self, call: str) -> bool:
+        """Whether there is a permit within a moment, for a call that goes out then or is left undone."""
+        try:
+            return self._take(call, BULK_PATIENCE_SECONDS, keep_lease=_no_lease) == 0
+        except LimiterAwayError:
+            return False
 
     def tightest(self) -> str | None:
         """Whose bucket had no room for the last call, `gstin` or `account`; None where it was not for that."""
@@ -205,6 +213,10 @@ class Permits:
 
     def _buckets(self, *classes: str) -> Mapping[str, Limit]:
         return buckets(self._route, self._caller.gstin, *classes)
+
+
+def _no_lease() -> None:
+    """What waits a second at most keeps its lease."""
 
 
 def _is_too_much(reply: Reply, answer: envelope.Answer) -> bool:

@@ -197,7 +197,7 @@ class Enquiries(Protocol):
         """Whether the portal takes the seller's login as it is stored, by logging in. Raises Misconfigured for none."""
 
     def heartbeat(self, route: Route) -> str:
-        """The portal's sign of life, in its own words."""
+        """The portal's sign of life, in its own words. Raises Throttled when the shared limit has no room for it."""
 
     def allowance(self, seller: Seller) -> Mapping[str, Limit]:
         """The buckets that what the seller sends counts in, on its preferred route."""

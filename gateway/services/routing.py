@@ -14,7 +14,7 @@ from typing import Final
 from gateway.domain.kinds import KINDS
 from gateway.domain.operations import Environment, Operation
 from gateway.domain.outcomes import Meaning, Outcome
-from gateway.errors import Misconfigured, MoharError
+from gateway.errors import Misconfigured, MoharError, Throttled
 from gateway.ports import Seller
 from gateway.services.ports import Ports
 
@@ -64,6 +64,8 @@ def wait_seconds(route: str, *, ports: Ports) -> float:
         ports.enquiries.heartbeat(ports.routebook.route(route))
     except Misconfigured:
         return 0.0  # told by the attempt itself, which is held
+    except Throttled:
+        return ports.health.admit(route)  # it was not asked, which says nothing of it
     except MoharError:
         ports.health.failed(route)
         return ports.health.admit(route)

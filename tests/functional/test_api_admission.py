@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.irp import permits
+from gateway.irp.endpoints import SIGN_OF_LIFE
 from gateway.limits.health import FAILURES_MIN, TRY_SECONDS
+from gateway.ports import Use
 from tests.support_api import ROUTE, SELLER, AwayLimiter, Blueprint, Stack, document, refused
 
 ASYNC = {"Prefer": "respond-async"}
@@ -152,3 +155,22 @@ def test_a_call_is_withdrawn_while_the_limiter_is_away(stack: Stack, monkeypatch
     told = stack.post(document(), headers={"Prefer": "wait=0"}).json()
     monkeypatch.setattr(stack.ports.limiter, "dismiss", AwayLimiter().dismiss)
     assert stack.post({}, f"/operations/{told['id']}/withdraw").json()["status"] == "withdrawn"
+
+
+def test_a_sign_of_life_takes_a_permit(stack: Stack) -> None:
+    """A route that is down stays so while its account has none, and nobody waits for that; later it is asked."""
+    stack.post(document())
+    take_down(stack)
+    told = stack.post(document(No="Q/1"), headers=ASYNC).json()
+    route = stack.ports.routebook.route(ROUTE.name)
+    stack.ports.limiter.drain(permits.buckets(route, gstin=""), seconds=60, keep_permille=500)
+    calls, began = stack.calls(), stack.clock.now()
+    stack.later(seconds=TRY_SECONDS + 1)
+    stack.drain()
+    assert stack.calls() == calls
+    assert stack.get(f"/operations/{told['id']}").json()["attempts"] == 0
+    assert (stack.clock.now() - began).total_seconds() < 2 * TRY_SECONDS
+    stack.later(seconds=60)
+    stack.drain()
+    assert stack.get(f"/operations/{told['id']}").json()["status"] == "succeeded"
+    assert stack.ports.limiter.used(route.gsp_account)[Use("", direct=True, call=SIGN_OF_LIFE)] == 1

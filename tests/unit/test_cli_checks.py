@@ -17,8 +17,8 @@ from gateway.cli import checks
 from gateway.cli.checks import Check, Level
 from gateway.domain.deliveries import DisabledCause
 from gateway.domain.operations import Status
-from gateway.errors import Misconfigured
-from gateway.ports import Leader, SellerLogin, TroubledEndpoint, Unsettled
+from gateway.errors import Misconfigured, Throttled
+from gateway.ports import Leader, Route, SellerLogin, TroubledEndpoint, Unsettled
 from gateway.storage import migrate
 from gateway.storage.database import Database
 from tests.support import START, FakeClock, route, seller
@@ -221,3 +221,13 @@ def test_a_database_that_others_may_read_is_told(tmp_path: Path) -> None:
     [told] = [check for check in checks._database(seen) if check.level is not Level.OK]
     assert (told.level, told.name) == (Level.WARNING, "database file")
     database.close()
+
+
+def test_a_portal_that_could_not_be_asked_is_not_called_wrong() -> None:
+    """The shared limit had no room for its sign of life: nothing is known of the portal."""
+
+    def heartbeat(_: Route) -> str:
+        raise Throttled("limit-reached", "No room.", help="Try again.", retry_after=5)
+
+    found = checks._heartbeat(world(ports=SimpleNamespace(enquiries=SimpleNamespace(heartbeat=heartbeat))), route())
+    assert (found.level, found.message, found.fix) == (Level.WARNING, "No room.", "Try again.")

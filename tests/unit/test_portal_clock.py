@@ -13,12 +13,16 @@ import pytest
 from gateway.domain.lifecycle import CLOCKS_APART_CODE
 from gateway.domain.operations import Kind, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
+from gateway.domain.token_bucket import Limit
 from gateway.irp.client import PortalConversation
 from gateway.irp.clocks import ASKED_AGAIN_SECONDS, PortalClocks
-from gateway.irp.endpoints import EINVOICE, EWAYBILL
+from gateway.irp.endpoints import EINVOICE, EWAYBILL, SIGN_OF_LIFE
 from gateway.irp.exchange import Exchange
+from gateway.irp.permits import Permits
 from gateway.irp.protocols import PROTOCOLS
 from gateway.irp.wire import Wire
+from gateway.limits.memory import MemoryLimiter
+from gateway.ports import Caller, Use
 from tests.support import START, FakeClock, account, operation, route
 
 URL = "http://portal/eicore"
@@ -124,7 +128,9 @@ def test_the_two_systems_of_a_portal_have_clocks_of_their_own() -> None:
     made = Wire(FakeClock(), call_seconds=30, transport=httpx.MockTransport(answer))
     nothing: Any = None
     split = route(base_url="http://portal", ewb_base_url="http://bills/api")
-    exchange = Exchange(route=split, account=account(), sessions=nothing, wire=made, permits=nothing)
+    caller = Caller(account="g", gstin=account().gstin, direct=True)
+    permits = Permits(MemoryLimiter(FakeClock()), FakeClock(), lambda: route(limits={}), caller)
+    exchange = Exchange(route=split, account=account(), sessions=nothing, wire=made, permits=permits)
     assert (exchange.ask_time(EINVOICE), exchange.ask_time(EWAYBILL), exchange.ask_time(EWAYBILL)) == (
         True,
         True,
@@ -135,6 +141,24 @@ def test_the_two_systems_of_a_portal_have_clocks_of_their_own() -> None:
     assert {kind for kind, row in PROTOCOLS.items() if row.system is EWAYBILL} == {
         kind for kind in Kind if kind.value.startswith("ewb.") and kind is not Kind.EWB_GENERATE
     }
+    made.close()
+
+
+def test_the_time_is_not_asked_for_without_a_permit() -> None:
+    """It is a call of the taxpayer like any other, left undone where there is no room for it within a moment."""
+    clock = FakeClock()
+    dated = {"Date": format_datetime(START + timedelta(hours=2), usegmt=True)}
+    made = Wire(clock, call_seconds=30, transport=httpx.MockTransport(lambda _: httpx.Response(200, headers=dated)))
+    limiter, slow = MemoryLimiter(clock), route(limits={"gstin": Limit(calls=1, seconds=600, burst=1)})
+    caller = Caller(account=slow.gsp_account, gstin=account().gstin, direct=False)
+    nothing: Any = None
+    permits = Permits(limiter, clock, lambda: slow, caller)
+    exchange = Exchange(route=slow, account=account(), sessions=nothing, wire=made, permits=permits)
+    assert (exchange.ask_time(EINVOICE), exchange.skew_seconds(EINVOICE)) == (False, None)
+    assert clock.now() == START
+    clock.step(hours=2)
+    assert (exchange.ask_time(EINVOICE), exchange.skew_seconds(EINVOICE)) == (True, 0)
+    assert limiter.used(slow.gsp_account) == {Use(caller.gstin, direct=False, call=SIGN_OF_LIFE): 1}
     made.close()
 
 
