@@ -47,7 +47,7 @@ def shown(found: Standing, *, at: datetime) -> dict[str, Any]:
     return {
         "gstin": found.seller.gstin,
         "limiter": "away" if found.buckets is None else "present",
-        "buckets": [_bucket(each) for each in found.buckets or ()],
+        "buckets": [bucket(each) for each in found.buckets or ()],
         "queues": {name: _queue(found, direct=direct, at=at) for name, direct in (("direct", True), ("queued", False))},
         "error_budget": {each.scope.value: _errors(each, at) for each in found.errors},
         "logins": [_logins(each) for each in found.logins],
@@ -60,11 +60,12 @@ def health(found: Health) -> dict[str, Any]:
     return {"route": found.route, "breaker": found.breaker.value, "down_seconds": found.down_seconds}
 
 
-def _bucket(bucket: Bucket) -> dict[str, Any]:
-    limit, level = bucket.limit, bucket.level
+def bucket(found: Bucket) -> dict[str, Any]:
+    """A bucket as clients and operators read it."""
+    limit, level = found.limit, found.level
     return {
-        "route": bucket.route,
-        "scope": bucket.scope,
+        "route": found.route,
+        "scope": found.scope,
         "calls": limit.calls,
         "seconds": limit.seconds,
         "burst": limit.burst,
@@ -72,7 +73,7 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
         "promised": level.promised,
         "speed_percent": level.speed_permille // 10,
         "wait_seconds": {"direct": round(level.direct_wait), "queued": round(level.queued_wait)},
-        "used_last_minute": {"direct": bucket.direct_used, "queued": bucket.queued_used},
+        "used_last_minute": {"direct": found.direct_used, "queued": found.queued_used},
     }
 
 

@@ -108,10 +108,14 @@ class MemoryLimiter:
             self._buckets[name] = token_bucket.under(self._buckets[name], buckets[name], now_us=now_us)
 
     def _state(self, name: str, limit: Limit, caller: Caller, *, now_us: int) -> State:
-        bucket = self._buckets.get(name) or reckoning.unused(now_us)
-        promised = self._promised(name, caller, now_us=now_us)
-        earlier = self._earlier(name, caller, now_us=now_us)
-        return State(bucket=bucket, limit=limit, promised=promised, now_us=now_us, earlier=earlier)
+        return State(
+            bucket=self._buckets.get(name) or reckoning.unused(now_us),
+            limit=limit,
+            promised=self._promised(name, caller, now_us=now_us),
+            now_us=now_us,
+            earlier=self._earlier(name, caller, now_us=now_us),
+            missing=name not in self._buckets,
+        )
 
     def _earlier(self, name: str, caller: Caller, *, now_us: int) -> int:
         key = name, caller.direct

@@ -33,6 +33,8 @@ class State:
     now_us: int
     earlier: int = 0
     """Other lanes that wait for it and were served longer ago than the caller's: each has its turn before."""
+    missing: bool = False
+    """It holds nothing then, whatever it is taken for by whoever asks for a call."""
 
     @property
     def behind(self) -> Promised:
@@ -67,7 +69,7 @@ def level(state: State, *, shares: Shares) -> Level:
         token_bucket.wait_us(state.bucket, state.limit, shares=shares, direct=direct, now_us=state.now_us)
         for direct in (True, False)
     )
-    room = token_bucket.room(state.bucket, state.limit, now_us=state.now_us)
+    room = 0 if state.missing else token_bucket.room(state.bucket, state.limit, now_us=state.now_us)
     return Level(
         room=room,
         direct_room=max(room - token_bucket.reserve(state.limit, shares, direct=True), int(direct_us == 0)),

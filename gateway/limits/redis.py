@@ -169,10 +169,14 @@ def _figures(buckets: Mapping[str, Limit]) -> list[int]:
 
 def _state(now_us: int, limit: Limit, row: Sequence[Any]) -> _ReadBucket:
     own, other, earlier, served, *kept = map(int, row)
-    bucket = reckoning.unused(now_us)
-    if kept:
-        bucket = Bucket(**dict(zip(_KEPT, kept, strict=True)))
-    state = State(bucket=bucket, limit=limit, promised=Promised(own, other), now_us=now_us, earlier=earlier)
+    state = State(
+        bucket=Bucket(**dict(zip(_KEPT, kept, strict=True))) if kept else reckoning.unused(now_us),
+        limit=limit,
+        promised=Promised(own, other),
+        now_us=now_us,
+        earlier=earlier,
+        missing=not kept,
+    )
     return _ReadBucket(state, served)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from gateway.domain import error_budget
-from gateway.domain.operations import CLAIMABLE, Operation
+from gateway.domain.operations import CLAIMABLE, Lane, Operation
 from gateway.domain.token_bucket import PERMILLE, Limit
 from gateway.errors import Misconfigured
 from gateway.ports import Level, LimiterAwayError, NamedBucket, QueueLength, Seller, Spending, Use
@@ -19,6 +20,8 @@ from gateway.services.ports import Ports
 USED_SECONDS: Final = 55
 """What is used is told for 50 to 60 seconds, as `ports.Limiter` counts it."""
 _PERCENT: Final = 100
+LEVELS_AT_ONCE_MAX: Final = 100
+"""Buckets that are asked for at once: a script of Redis holds up all others, this one for a millisecond or two."""
 _ACCOUNT: Final = "account"
 _GSTIN: Final = "gstin"
 
@@ -124,6 +127,38 @@ def buckets(seller: Seller, *, ports: Ports) -> list[Bucket]:
         for account in accounts  # one by one: a cluster may keep them in different places
         for bucket in _of_account(account, [each for each in named if each.account == account], seller, ports)
     ]
+
+
+def of_accounts(sellers: Iterable[Seller], *, ports: Ports) -> list[Bucket]:
+    """The bucket of every account that these taxpayers call by. Raises LimiterAwayError."""
+    shared = {
+        each.name: (each, seller) for seller in sellers for each in _buckets_of(seller, ports) if each.scope == _ACCOUNT
+    }
+    return [bucket for each, seller in shared.values() for bucket in _of_account(each.account, [each], seller, ports)]
+
+
+def slowed(sellers: Iterable[Seller], *, ports: Ports) -> set[Lane]:
+    """The lanes of taxpayers that a throttle has slowed, or that were promised permits. Raises LimiterAwayError."""
+    own: dict[str, dict[str, tuple[Limit, Lane]]] = defaultdict(dict)
+    for seller in sellers:
+        for each in _buckets_of(seller, ports):
+            if each.scope != _ACCOUNT:
+                own[each.account][each.name] = each.limit, seller.lane
+    found: set[Lane] = set()
+    for of_account in own.values():  # one by one: a cluster may keep them in different places
+        for first in range(0, len(of_account), LEVELS_AT_ONCE_MAX):
+            some = list(of_account)[first : first + LEVELS_AT_ONCE_MAX]
+            levels = ports.limiter.levels({name: of_account[name][0] for name in some})
+            found |= {of_account[name][1] for name, at in levels.items() if at.speed_permille < PERMILLE or at.promised}
+    return found
+
+
+def _buckets_of(seller: Seller, ports: Ports) -> Sequence[NamedBucket]:
+    """Of a taxpayer; none where its route is gone."""
+    try:
+        return ports.enquiries.buckets(seller)
+    except Misconfigured:
+        return ()
 
 
 def _of_account(account: str, named: Sequence[NamedBucket], seller: Seller, ports: Ports) -> Iterator[Bucket]:

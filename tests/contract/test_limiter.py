@@ -117,6 +117,7 @@ def promised(name: str, caller: Caller = DIRECT) -> Caller:
 
 def test_a_missing_bucket_starts_empty(rig: Rig) -> None:
     """Nobody may call at once after everything was lost; one interval later one may."""
+    assert {level.room for level in rig.limiter.levels(BOTH).values()} == {0}
     assert waits(rig.limiter, SELLER, calls=2) == [10, 10]
     rig.let_pass(INTERVAL)
     assert waits(rig.limiter, SELLER, calls=1) == [0]

@@ -54,8 +54,11 @@ def mohar(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Mohar:
 
 
 def test_a_quiet_gateway_shows_its_routes(mohar: Mohar) -> None:
-    """Nobody is busy; every route has its breaker."""
+    """Nobody is busy; every route has its breaker, every account its bucket."""
     told = json.loads(mohar("limits", "--json").stdout)
+    assert {(each["account"], each["scope"], each["room"]) for each in told["accounts"]} == {
+        (ROUTE.gsp_account, "account", 0)
+    }
     assert (told["taxpayers"], told["used_last_minute"]) == ([], [])
     assert told["routes"] == [
         {"route": name, "breaker": "closed", "down_seconds": 0} for name in (ROUTE.name, LIVE_ROUTE.name)
@@ -75,7 +78,28 @@ def test_an_operator_sees_every_busy_taxpayer(mohar: Mohar, stack: Stack) -> Non
         {"account": ROUTE.gsp_account, "gstin": SELLER, "class": "direct", "call": call, "calls": 1}
         for call in ("login", "send")
     ]
-    assert SECOND_SELLER not in mohar("limits").stdout
+    shown = mohar("limits").stdout
+    assert SECOND_SELLER not in shown
+    [turn] = [each["queues"]["queued"]["expected_at"] for each in told["taxpayers"] if each["gstin"] == STRANGER]
+    assert turn in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert f"{ROUTE.gsp_account} {SELLER} direct login 1" in lines
+
+
+def test_who_was_throttled_is_shown_though_idle(mohar: Mohar, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it has its speed back: an operator sees whom the portal has slowed, and how far."""
+    stack.post(document())
+    seller = stack.ports.directory.seller(environment=ROUTE.environment, gstin=SELLER)
+    assert seller is not None
+    own = {name: limit for name, limit in stack.ports.enquiries.allowance(seller).items() if SELLER in name}
+    monkeypatch.setattr(limits.limits, "LEVELS_AT_ONCE_MAX", 1)
+    stack.ports.limiter.drain(own, seconds=60, keep_permille=500)
+    seen = []
+    for minutes in (2, 10):
+        stack.clock.step(minutes=minutes)
+        told = json.loads(mohar("limits", "--json").stdout)["taxpayers"]
+        seen.append([(each["gstin"], min(kept["speed_percent"] for kept in each["buckets"])) for each in told])
+    assert seen == [[(SELLER, 62)], []]
 
 
 def test_a_taxpayer_is_shown_though_idle(mohar: Mohar) -> None:
@@ -104,9 +128,10 @@ def test_a_limit_is_changed_while_everything_runs(mohar: Mohar, stack: Stack) ->
     assert "2 calls in 600 s for login, 1 at once" in said.stdout
     stack.clock.step(hours=1)
     assert stack.ports.routebook.route(ROUTE.name).limits == {**ROUTE.limits, "login": Limit(2, 600, 1)}
-    shown = mohar("limits", "--gstin", SELLER).stdout
-    assert f"{ROUTE.name} login: 2/600 s" in shown
-    assert "0 of 1" in shown, "a bucket that nobody used is empty"
+    [told] = json.loads(mohar("limits", "--gstin", SELLER, "--json").stdout)["taxpayers"]
+    [login] = [each for each in told["buckets"] if each["scope"] == "login"]
+    assert (login["calls"], login["seconds"], login["burst"]) == (2, 600, 1)
+    assert login["room"] == 0, "a bucket that nobody used is empty"
 
 
 @pytest.mark.parametrize("words", [("sandbox", "postage", "1"), ("sandbox", "gstin", "0")])
