@@ -38,6 +38,10 @@ ACCOUNT_KEEPS_PERMILLE: Final = 900
 """Its account hardly slower: if it was meant, the throttles of its other sellers add up."""
 LIMITER_AWAY_SECONDS: Final = 1
 """When the limiter cannot be asked nothing is allowed, and it is asked again after so long."""
+_REFUSED: Final = range(400, 500)
+"""A portal, or what stands before it, refuses a call by HTTP alone too. NIC counts unsuccessful calls and does not say
+in which form: what is counted in vain stops a caller early, what is not counted may block a taxpayer for days. 5xx is
+the portal's own breakdown."""
 _THROTTLES: Final = frozenset({Disposition.THROTTLED, Disposition.QUOTA})
 _ACCOUNT: Final = ":account"
 
@@ -151,7 +155,7 @@ class Permits:
         """
         if isinstance(answer, envelope.Success):
             return None
-        self.errors_told += isinstance(answer, envelope.Failure)
+        self.errors_told += isinstance(answer, envelope.Failure) or reply.status in _REFUSED
         seconds = retry_after(reply.headers, at=self._clock.now())
         if seconds is None and _is_too_much(reply, answer):
             seconds = codes.THROTTLED_WAIT_SECONDS

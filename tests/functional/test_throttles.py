@@ -17,7 +17,7 @@ from gateway.irp import endpoints, envelope, permits
 from gateway.irp.codes import THROTTLED_WAIT_SECONDS
 from gateway.irp.exchange import Exchange, Told
 from gateway.irp.permits import ACCOUNT_KEEPS_PERMILLE, SELLER_KEEPS_PERMILLE
-from gateway.irp.wire import RETRY_AFTER_SECONDS_MAX, Wire
+from gateway.irp.wire import RETRY_AFTER_SECONDS_MAX, Reply, Wire
 from gateway.limits.memory import MemoryLimiter
 from gateway.ports import Caller
 from gateway.sandbox.keys import SandboxKeys
@@ -150,6 +150,26 @@ def test_what_is_no_throttle_slows_nobody_down(asked: Asked, said: Said) -> None
     """A portal that breaks down, or refuses, has not said that it is too much."""
     asked.look_up(said)
     assert asked.speeds() == [1000, 1000]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "errors"),
+    [
+        (200, NO % "2150", 1),
+        (400, NO % "2150", 1),
+        (401, "", 1),
+        (403, "<html>", 1),
+        (429, "", 1),
+        (503, "", 0),
+        (200, "<html>", 0),
+    ],
+)
+def test_a_refusal_is_an_error_in_whichever_form(asked: Asked, status: int, body: str, errors: int) -> None:
+    """Of HTTP alone too, once; a portal that breaks down has refused nothing."""
+    taken = asked.permits()
+    reply = Reply(status, {}, body.encode())
+    taken.heard(reply, envelope.read(status, reply.body), endpoints.SEND)
+    assert taken.errors_told == errors
 
 
 def _saying(said: Said) -> httpx.BaseTransport:
