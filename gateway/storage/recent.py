@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 KEPT_SECONDS: Final = 1.0
 """A changed limit or route is noticed by every process within this."""
 
@@ -22,13 +24,21 @@ class Recent(Generic[Value]):
         self._known: dict[str, tuple[float, Value]] = {}
 
     def get(self, name: str, look_up: Callable[[], Value]) -> Value:
-        """The value of that name, looked up unless it was within the last moment."""
+        """The value of that name, looked up unless it was within the last moment.
+
+        What was known stands while the database does not answer: a call that is under way does not end for it.
+        """
         if self._monotonic is None:
             return look_up()
         now = self._monotonic()
         known = self._known.get(name)
         if known is None or now - known[0] >= KEPT_SECONDS:
-            known = (now, look_up())
+            try:
+                known = (now, look_up())
+            except SQLAlchemyError:
+                if known is None:
+                    raise
+                known = (now, known[1])
             if len(self._known) >= KEPT_MAX:
                 self._known.clear()
             self._known[name] = known
