@@ -45,6 +45,11 @@ class PortalClocks:
             self._asked_at[host] = now
             return True
 
+    def was_not_asked(self, url: str) -> None:
+        """Whoever was told that it may ask could not: the next one may."""
+        with self._lock:
+            self._asked_at.pop(_host(url), None)
+
 
 def _told(headers: Mapping[str, str]) -> datetime | None:
     if headers.get("age", "0").strip() != "0":  # RFC 9111, 5.1: a cache had it for so long

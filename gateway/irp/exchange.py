@@ -45,7 +45,10 @@ class Exchange:
     def ask_time(self, system: str) -> bool:
         """Read the clock of a system's host anew, without a session. False: there is no permit, or it was just read."""
         url = endpoints.url(self.route, endpoints.TELLS_TIME[system])
-        if not self._wire.clocks.may_ask(url) or not self._permits.soon(endpoints.SIGN_OF_LIFE):
+        if not self._wire.clocks.may_ask(url):
+            return False
+        if not self._permits.soon(endpoints.SIGN_OF_LIFE):
+            self._wire.clocks.was_not_asked(url)
             return False
         headers = DIALECTS[system].headers(self.route, self._account, None) | {"Cache-Control": "no-cache"}
         with contextlib.suppress(UnreachedError, LostError):  # then what was known before still stands

@@ -156,6 +156,8 @@ def test_the_time_is_not_asked_for_without_a_permit() -> None:
     exchange = Exchange(route=slow, account=account(), sessions=nothing, wire=made, permits=permits)
     assert (exchange.ask_time(EINVOICE), exchange.skew_seconds(EINVOICE)) == (False, None)
     assert clock.now() == START
+    assert made.clocks.may_ask(slow.base_url), "it keeps nobody else from asking"
+    made.clocks.was_not_asked(slow.base_url)
     clock.step(hours=2)
     assert (exchange.ask_time(EINVOICE), exchange.skew_seconds(EINVOICE)) == (True, 0)
     assert limiter.used(slow.gsp_account) == {Use(caller.gstin, direct=False, call=SIGN_OF_LIFE): 1}
