@@ -13,7 +13,7 @@ from gateway.domain.operations import Kind, Operation, Status
 from gateway.domain.outcomes import Meaning, Outcome
 from gateway.domain.retries import QUARANTINE_LOOKS_AFTER, READ_BACK_WINDOW
 from gateway.domain.settlement import Event
-from gateway.errors import Clash, Invalid
+from gateway.errors import Clash, Invalid, Misconfigured
 from gateway.ports import Caller, LimiterAwayError
 from gateway.services import enquiry
 from gateway.services.ports import Ports
@@ -43,8 +43,8 @@ def withdraw(id: str, principal: Principal, *, ports: Ports) -> Operation:
             help="Let it end; a registered document is cancelled with POST /irn/{irn}/cancel.",
             operation_id=id,
         ) from None
-    _dismiss_promise(done, ports)
     ports.bell.settled(done)
+    _dismiss_promise(done, ports)
     return done
 
 
@@ -53,9 +53,9 @@ def _dismiss_promise(done: Operation, ports: Ports) -> None:
     seller = ports.directory.seller(environment=done.environment, gstin=done.gstin)
     if not done.direct or seller is None:
         return
-    for bucket in ports.enquiries.buckets(seller):
-        caller = Caller(account=bucket.account, gstin=done.gstin, direct=True, promise=done.id)
-        with contextlib.suppress(LimiterAwayError):  # the promise ends by itself
+    with contextlib.suppress(LimiterAwayError, Misconfigured):  # the promise ends by itself
+        for bucket in ports.enquiries.buckets(seller):
+            caller = Caller(account=bucket.account, gstin=done.gstin, direct=True, promise=done.id)
             ports.limiter.dismiss({bucket.name: bucket.limit}, caller)
 
 
