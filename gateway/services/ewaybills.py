@@ -96,12 +96,15 @@ def get(number: str, principal: Principal, *, ports: Ports) -> HeldBill:
 
 
 def of_irn(irn: str, principal: Principal, *, refresh: bool, ports: Ports) -> HeldBill:
-    """The e-way bill of an IRN, asked of the portal where the ledger has none or `refresh` is wanted. Raises Absent."""
+    """The e-way bill of an IRN, asked of the portal where the ledger has none or `refresh` is wanted.
+
+    Raises Absent, Throttled or Unavailable.
+    """
     held = grounds.must_be_registered(grounds.of_irn(irn, principal, ports=ports))
     known = ports.bills.of_irn(environment=held.environment, gstin=held.gstin, irn=irn)
     if known is not None and not refresh:
         return known
-    seller = admission.seller_of(principal, ports=ports)
+    seller = enquiry.asking(principal, ports)
     told = ports.enquiries.bill_of(seller, irn=irn)
     if told is None:
         raise Absent("ewb-unknown", "The document has no e-way bill.", help="Make one with POST /ewb.", irn=irn)

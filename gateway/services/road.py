@@ -113,7 +113,7 @@ def change(number: str, change: Change, asked: Asked, principal: Principal, *, p
     if replay is not None:
         return admission.checked(replay, asked)
     seller = admission.seller_of(principal, ports=ports)
-    bill = find(number, principal, ports=ports)
+    bill = find(number, principal, ports=ports, cannot_wait=KINDS[change.kind].window is not None)
     at = ports.clock.now()
     _check_law(change, bill, payload, at=at)
     new = admission.new_operation(
@@ -157,16 +157,19 @@ def consolidate(asked: Asked, principal: Principal, *, ports: Ports) -> Received
     return admission.accept(new, key, seller, asked, ports=ports)
 
 
-def find(number: str, principal: Principal, *, ports: Ports, refresh: bool = False) -> HeldBill:
+def find(
+    number: str, principal: Principal, *, ports: Ports, refresh: bool = False, cannot_wait: bool = False
+) -> HeldBill:
     """A bill as the ledger has it, or as the portal has it where the ledger has none or `refresh` is wanted.
 
-    One's own is taken over into the ledger. Raises Absent, Throttled or Unavailable.
+    One's own is taken over into the ledger. The portal is asked for what cannot wait even if the caller's questions are
+    stopped. Raises Absent, Throttled or Unavailable.
     """
     _number(number)
     held = _known(number, principal, ports)
     if held is not None and not refresh:
         return held
-    seller = admission.seller_of(principal, ports=ports)
+    seller = (enquiry.seller_of if cannot_wait else enquiry.asking)(principal, ports)
     there = ports.enquiries.eway_bill(seller, number=number)
     if there is None:
         raise Absent("ewb-unknown", "There is no such e-way bill.", help="Check the number and the token's GSTIN.")

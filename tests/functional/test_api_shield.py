@@ -11,12 +11,15 @@ import pytest
 from gateway.domain.error_budget import ERRORS_MAX, Scope
 from gateway.domain.operations import Environment
 from gateway.errors import Throttled
+from gateway.sandbox.eway_visitor import EwayVisitor
 from gateway.services import access, administration
 from gateway.services.administration import Manager
 from gateway.services.shield import READING
 from tests.support_api import PASSWORD, SELLER, USER, Stack, document, refused
+from tests.support_eway import BUYER, part_a
 
 NEARLY_ALL = ERRORS_MAX[Scope.GSTIN] * 9 // 10
+TODAY = "20/11/2026"
 ASYNC = {"Prefer": "respond-async"}
 CANCEL = {"reason": "other", "remarks": "Ordered twice"}
 
@@ -137,3 +140,23 @@ def test_a_refused_document_and_an_absent_one_are_errors(stack: Stack) -> None:
     refused(stack.get(f"/irn/{irn}/ewb"), 404, "ewb-unknown")
     stack.clock.step(seconds=2)
     assert told(stack) == [{READING: 2}]
+
+
+def test_bills_that_the_portal_must_be_asked_for_are_stopped_too(stack: Stack) -> None:
+    """By number, by IRN, before a change. What the ledger has is told; what has hours is looked up all the same."""
+    irn = stack.post(document()).json()["irn"]
+    held = stack.post(part_a(docDate=TODAY), "/ewb").json()["number"]
+    buyer = EwayVisitor(stack.portal, gstin=BUYER)
+    buyer.log_in()
+    states = {"fromStateCode": 27, "actFromStateCode": 27, "toStateCode": 29, "actToStateCode": 29}
+    incoming = part_a(docDate=TODAY, fromGstin=BUYER, toGstin=SELLER, **states)
+    elsewhere = buyer.act("GENEWAYBILL", incoming).data["ewayBillNo"]
+    err(stack, caused_by=READING)
+    calls = len(stack.calls())
+    for path in ("/ewb/999999999999", f"/ewb/{held}?refresh=true", f"/irn/{irn}/ewb"):
+        refused(stack.get(path), 429, "error-budget-spent")
+    closing = {"closureDate": TODAY, "remarks": "arrived"}
+    refused(stack.post(closing, "/ewb/999999999999/close"), 429, "error-budget-spent")
+    assert stack.get(f"/ewb/{held}").status_code == 200
+    assert len(stack.calls()) == calls
+    assert stack.send("POST", f"/ewb/{elsewhere}/reject", headers=stack.headers()).status_code == 200
