@@ -26,6 +26,9 @@ WARN_PERCENT: Final = (50, 80)
 """An operator is told when so much of it is spent."""
 STOP_PERCENT: Final = 90
 """From here on those who cause the errors are stopped, so that the others need not be."""
+LAST_PERCENT: Final = 98
+"""From here on nothing of those who are stopped goes but what has a window of hours. Deadlines follow from the dates of
+documents, so whoever sends old ones has no end of them; the last 400 errors (2,000 of a client id) are not theirs."""
 LOGINS_MAX: Final = 4
 """Login attempts of one taxpayer within LOGIN_WINDOW: the portals lock a user out at the fifth within a quarter hour.
 On all its routes together: two may lead to one portal, and NIC's portals share their users. A route whose portal is

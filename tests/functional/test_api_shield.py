@@ -19,6 +19,7 @@ from tests.support_api import PASSWORD, SELLER, USER, Stack, document, refused
 from tests.support_eway import BUYER, part_a
 
 NEARLY_ALL = ERRORS_MAX[Scope.GSTIN] * 9 // 10
+LAST = ERRORS_MAX[Scope.GSTIN] * 98 // 100
 TODAY = "20/11/2026"
 ASYNC = {"Prefer": "respond-async"}
 CANCEL = {"reason": "other", "remarks": "Ordered twice"}
@@ -79,14 +80,38 @@ def test_a_cancellation_is_not_stopped(stack: Stack) -> None:
     assert stack.calls().count("cancel") == 3
 
 
-def test_what_comes_to_its_deadline_first_is_not_stopped(stack: Stack) -> None:
-    """A document whose last day to be reported ends before the stop goes out; one that has longer is stopped."""
+def report_within_30_days(stack: Stack) -> None:
+    """Give documents a last day."""
     seller = next(each for each in stack.ports.directory.sellers() if each.gstin == SELLER)
     access.put_seller(replace(seller, reporting_days=30), user_name=USER, password=PASSWORD, ports=stack.ports)
+
+
+def test_what_comes_to_its_deadline_first_is_not_stopped(stack: Stack) -> None:
+    """A document goes out on its last day to be reported; before, it is stopped, and may be sent the next midnight."""
+    report_within_30_days(stack)
     err(stack, caused_by=stack.clients["erp"][0])
     last_days = document(No="LAST/1", Dt="22/10/2026"), document(No="LATER/1", Dt="28/10/2026")
     assert [stack.post(each).status_code for each in last_days] == [201, 429]
     assert [stack.post(each, headers=ASYNC).status_code for each in last_days] == [200, 429]
+    tomorrow = document(No="NEXT/1", Dt="23/10/2026")
+    problem = refused(stack.post(tomorrow), 429, "error-budget-spent")
+    assert problem["reset"] == "2026-11-21T00:00:00+05:30"
+    stack.clock.step(seconds=problem["retryAfter"])
+    assert stack.post(tomorrow).status_code == 201
+
+
+def test_old_documents_do_not_use_up_the_last_errors(stack: Stack) -> None:
+    """From 98 per cent on their last day passes no more, at the door or in the queue; a cancellation does."""
+    report_within_30_days(stack)
+    irn = stack.post(document(No="C/1")).json()["irn"]
+    stack.idle = True
+    queued = stack.post(document(No="LAST/1", Dt="22/10/2026"), headers=ASYNC).json()["id"]
+    err(stack, caused_by=stack.clients["erp"][0], errors=LAST)
+    stack.idle = False
+    stack.drain()
+    assert stack.get(f"/operations/{queued}").json()["status"] == "queued"
+    refused(stack.post(document(No="LAST/2", Dt="22/10/2026")), 429, "error-budget-spent")
+    assert stack.post(CANCEL, f"/irn/{irn}/cancel").status_code == 200
 
 
 def test_whoever_does_not_err_goes_on(stack: Stack) -> None:
@@ -96,14 +121,14 @@ def test_whoever_does_not_err_goes_on(stack: Stack) -> None:
 
 
 def test_what_is_queued_is_put_off(stack: Stack) -> None:
-    """Documents of a stopped caller that wait already stay queued until some of the errors count no more."""
+    """Documents of a stopped caller that wait already stay queued, and look again each midnight of India."""
     stack.idle = True
     told = stack.post(document(), headers=ASYNC).json()
     err(stack, caused_by=stack.clients["erp"][0])
     calls = len(stack.calls())
     stack.drain()
     shown = stack.get(f"/operations/{told['id']}").json()
-    assert (shown["status"], shown["next_attempt_at"]) == ("queued", "2026-11-23T00:00:00+05:30")
+    assert (shown["status"], shown["next_attempt_at"]) == ("queued", "2026-11-21T00:00:00+05:30")
     assert len(stack.calls()) == calls
     stack.idle = False
     stack.later(days=3)

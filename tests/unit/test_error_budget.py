@@ -35,6 +35,13 @@ def test_a_client_id_bears_five_times_as_much() -> None:
     assert error_budget.crossed(Scope.CLIENT, before=49_999, after=50_000) == 50
 
 
+def test_the_last_errors_are_kept_for_what_has_hours() -> None:
+    """400 of a taxpayer and 2,000 of a client id: above the mark of the stop, and below what the portal bears."""
+    left = {scope: errors * (100 - error_budget.LAST_PERCENT) // 100 for scope, errors in ERRORS_MAX.items()}
+    assert left == {Scope.GSTIN: 400, Scope.CLIENT: 2_000}
+    assert error_budget.STOP_PERCENT < error_budget.LAST_PERCENT
+
+
 def test_whoever_causes_them_is_stopped_and_nobody_else() -> None:
     """At 90 per cent the caller that errs is stopped; the one with a few errors and the one with none go on."""
     causes = {"careless": 17_900, "careful": 100}
