@@ -152,7 +152,7 @@ class IrpEnquiries:
         params: Mapping[str, str] | None = None,
     ) -> Told | envelope.Failure:
         with self._counting(seller, exchange):
-            answer = exchange.ask(endpoint, key=key, params=params, keep_lease=_no_lease)
+            answer = exchange.ask(endpoint, key=key, params=params, keep_lease=permits.no_lease)
         if isinstance(answer, Outcome):
             raise self._not_asked(answer, exchange)
         return answer
@@ -226,7 +226,3 @@ def _unavailable(message: str, *, retry_after: int | None = None, portal_code: s
         limit_owner="portal",
         portal_code=portal_code,
     )
-
-
-def _no_lease() -> None:
-    """An enquiry holds no row."""

@@ -26,6 +26,8 @@ PLANNED_PATIENCE_SECONDS: Final = 600.0
 mean to look up again, for ever where a limit is slower than that. Its lease is renewed meanwhile."""
 PROMISE_AGAIN_SECONDS: Final = 20.0
 """A promise is renewed so often while it is waited for: it ends after a minute."""
+PLANNED_AGAIN_SECONDS: Final = 1.0
+"""A row whose planned call found no permit is taken up again so soon: its plan then tells how long its lane waits."""
 NAP_SECONDS_MAX: Final = 1.0
 """Between two looks at the limit, and at the lease: it may have been changed, or another promise given up meanwhile."""
 NAP_SECONDS_MIN: Final = 0.02
@@ -123,7 +125,7 @@ class Permits:
         except LimiterAwayError:
             wait, self.limiter_away = float(LIMITER_AWAY_SECONDS), True
         if self._waits_when_planned(call):
-            wait = 1.0
+            wait = PLANNED_AGAIN_SECONDS
         self.dismiss()
         away = "The gateway cannot tell whether a call is allowed."
         return Outcome(
@@ -135,7 +137,7 @@ class Permits:
     def soon(self, call: str) -> bool:
         """Whether there is a permit within a moment, for a call that goes out then or is left undone."""
         try:
-            return self._take(call, BULK_PATIENCE_SECONDS, keep_lease=_no_lease) == 0
+            return self._take(call, BULK_PATIENCE_SECONDS, keep_lease=no_lease) == 0
         except LimiterAwayError:
             return False
 
@@ -219,8 +221,8 @@ class Permits:
         return buckets(self._route, self._caller.gstin, *classes)
 
 
-def _no_lease() -> None:
-    """What waits a second at most keeps its lease."""
+def no_lease() -> None:
+    """Keeps nothing: an enquiry holds no row, and what waits a second at most need not renew its lease."""
 
 
 def _is_too_much(reply: Reply, answer: envelope.Answer) -> bool:

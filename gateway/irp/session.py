@@ -24,7 +24,7 @@ from gateway.irp.codes import Disposition
 from gateway.irp.dialect import JSON, Dialect
 from gateway.irp.dialects import DIALECTS
 from gateway.irp.endpoints import EINVOICE
-from gateway.irp.permits import Permits
+from gateway.irp.permits import Permits, no_lease
 from gateway.irp.wire import HTTP_TOO_MANY, LostError, UnreachedError, Wire
 from gateway.ports import Clock, Ids, LoginPause, PortalAccount, Route, Routebook, Session
 
@@ -100,7 +100,7 @@ class Sessions:
         It counts as any other login does, and what one of them has just been told is the answer for the next.
         """
         stored = self._routebook.session(account.id, system=EINVOICE)
-        return self._renewed(route, account, EINVOICE, stale=stored, permits=permits, keep_lease=lambda: None)
+        return self._renewed(route, account, EINVOICE, stale=stored, permits=permits, keep_lease=no_lease)
 
     def _usable(self, account: PortalAccount, system: str) -> Session | None:
         known = self._known.get((account.id, system))
